@@ -1,0 +1,6 @@
+"""Layers: recurrences, embeddings, dropout and pooling, all on real steps only."""
+
+from throughtime.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
+from throughtime.nn.recurrent import GRU, LSTM, RNN
+
+__all__ = ["GRU", "LSTM", "RNN", "AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling", "Pooling"]
