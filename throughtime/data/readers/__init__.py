@@ -1,0 +1,6 @@
+"""Readers of tables: CSV, TSV, JSON lines, label-first lines, plain lines, and folders of classes."""
+
+from throughtime.data.readers.rows import Row, Table
+from throughtime.data.readers.tables import FORMATS, read_table
+
+__all__ = ["FORMATS", "Row", "Table", "read_table"]

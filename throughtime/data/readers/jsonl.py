@@ -1,0 +1,142 @@
+"""JSON lines: one object a line, its keys the columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
+
+from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, shown
+from throughtime.errors import DataError
+
+__all__ = ["first_object", "is_array", "jsonl_rows"]
+
+_NEW_KEY = (
+    "object has a key that the first one does not have; it is not read",
+    "objects have a key that the first one does not have; these keys are not read",
+)
+_UNREAD = (
+    "value outside the text and label is missing, null or nested; it is read as empty",
+    "values outside the text and label are missing, null or nested; they are read as empty",
+)
+_ARRAY = (
+    "expected one JSON object a line, found a JSON array: write its objects one a line, for example with: jq -c '.[]'"
+)
+_KINDS = {type(None): "null", list: "an array", dict: "an object"}
+
+
+def jsonl_rows(
+    lines: Iterable[str],
+    path: str,
+    tally: Tally,
+    needed: Callable[[tuple[str, ...]], Collection[int]],
+) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """Give the keys of the first object, and the rows of all of them under these keys.
+
+    Numbers, true and false become their JSON text. `needed` tells from the keys which of them (by index) every
+    object must have; what is null, nested or missing under another key is read as empty, and counted.
+
+    Raises:
+        DataError: a line is not a JSON object, or a needed value is missing, null or nested.
+    """
+    objects = _objects(lines, path, tally)
+    first = next(objects, None)
+    if first is None:
+        return (), iter(())
+    keys = tuple(first[1])
+    strict = frozenset(keys[index] for index in needed(keys))
+    return keys, (_row(value, keys, strict, path, line, tally) for line, value in chain([first], objects))
+
+
+def is_array(line: str) -> bool:
+    """Tell whether a file's first line opens a JSON array."""
+    line = line.strip()
+    if line == "[" or line.startswith("[{"):
+        return True
+    return line.startswith("[") and isinstance(_parse(line), list)
+
+
+def first_object(line: str) -> bool:
+    """Tell whether a line is a JSON object."""
+    return line.lstrip().startswith("{") and isinstance(_parse(line), dict)
+
+
+def _parse(line: str) -> object:
+    """Give the value of a line, numbers as their text; what is no JSON gives the error itself."""
+    try:
+        return json.loads(
+            line,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
+    except json.JSONDecodeError as error:
+        return ValueError(f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.colno}")
+    except ValueError as error:
+        return error
+    except RecursionError:
+        return ValueError("brackets nested too deep")
+
+
+def _refuse_constant(word: str) -> object:
+    raise ValueError(f"{word}, which JSON does not have")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("the same key twice in one object")
+    return value
+
+
+def _objects(lines: Iterable[str], path: str, tally: Tally) -> Iterator[tuple[int, dict[str, object]]]:
+    first = True
+    for number, line in enumerate(lines, 1):
+        if not line.strip(" \t\r"):
+            tally.add(BLANK_LINE, path, number)
+            continue
+        value = _parse(line)
+        if first and is_array(line):
+            raise DataError(_ARRAY, path=path, line=number)
+        if isinstance(value, ValueError):
+            raise DataError(f"expected one JSON object a line, found {value}", path=path, line=number)
+        if not isinstance(value, dict):
+            kind = _KINDS.get(type(value), "a single value")
+            raise DataError(f"expected one JSON object a line, found {kind}", path=path, line=number)
+        first = False
+        yield number, value
+
+
+def _row(
+    value: dict[str, object], keys: tuple[str, ...], strict: frozenset[str], path: str, line: int, tally: Tally
+) -> Row:
+    if not value.keys() <= set(keys):
+        tally.add(_NEW_KEY, path, line)
+    return Row(tuple(_field(value, key, key in strict, path, line, tally) for key in keys), path, line)
+
+
+def _field(value: dict[str, object], key: str, strict: bool, path: str, line: int, tally: Tally) -> str:
+    found = value.get(key)
+    if isinstance(found, str):
+        return _whole(found, key, path, line)
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if not strict:
+        tally.add(_UNREAD, path, line)
+        return ""
+    if key not in value:
+        raise DataError(f'expected the key "{key}", found the keys {shown(tuple(value))}', path=path, line=line)
+    kind = _KINDS[type(found)]
+    raise DataError(f"expected a text, a number, true or false, found {kind}", path=path, line=line, column=key)
+
+
+def _whole(text: str, key: str, path: str, line: int) -> str:
+    """Refuse half of a surrogate pair: JSON can spell it, but nothing can print or write it."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            found = f"found half of a surrogate pair, \\u{ord(text[error.start]):04x}"
+            raise DataError(f"expected whole characters, {found}", path=path, line=line, column=key) from None
+    return text

@@ -1,0 +1,234 @@
+"""One door to all formats: a file or a folder becomes a table, or a stream of rows."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from throughtime.data.files import StrPath, check_encoding, read_lines
+from throughtime.data.readers.delimited import csv_rows, tell_delimiter, tsv_rows
+from throughtime.data.readers.detect import by_content, by_name
+from throughtime.data.readers.folders import file_per_class_rows, folder_per_class_rows, tell_folder_format
+from throughtime.data.readers.header import tell_header
+from throughtime.data.readers.jsonl import jsonl_rows
+from throughtime.data.readers.lines import label_first_rows, line_rows
+from throughtime.data.readers.names import named_columns
+from throughtime.data.readers.rows import Row, Table, Tally
+from throughtime.errors import DataError, UsageError
+
+__all__ = ["FORMATS", "Stream", "Wanted", "open_table", "read_table"]
+
+# The words of --format, and how a note says them.
+FORMATS = {
+    "csv": "CSV",
+    "tsv": "tab-separated lines (quotes are literal)",
+    "jsonl": "JSON lines",
+    "label-first": "label-first lines",
+    "lines": "plain lines",
+    "file-per-class": "one file a class",
+    "folder-per-class": "one folder a class",
+}
+_FOLDERS = ("file-per-class", "folder-per-class")
+_HEAD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked of a table: its format, and the columns if they were named."""
+
+    format: str = "auto"
+    encoding: str = "utf-8"
+    text: str | None = None
+    label: str | None = None
+    need_label: bool = True
+    delimiter: str | None = None
+
+
+@dataclass
+class Stream:
+    """A table opened for reading row by row, in a `with` block.
+
+    `columns` are None for CSV and TSV, where the first row may name them.
+    """
+
+    path: str
+    format: str
+    columns: tuple[str, ...] | None
+    rows: Iterator[Row]
+    tally: Tally
+    notes: list[str]
+    delimiter: str | None = None
+    source: Generator[Any, None, None] | None = None
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.source:
+            self.source.close()
+
+
+def read_table(
+    path: StrPath,
+    *,
+    format: str = "auto",
+    header: bool | None = None,
+    encoding: str = "utf-8",
+    label: str | None = None,
+    text: str | None = None,
+    need_label: bool = True,
+    delimiter: str | None = None,
+) -> Table:
+    r"""Read a file, or a folder of files by class, into rows that know their line.
+
+    `text` and `label` only help to tell whether a CSV or TSV file has a header, and which keys every JSON line
+    must have; `choose_columns` picks the columns.
+
+    Raises:
+        DataError: the content cannot be used; the message names file, line and column.
+        UsageError: the format or the encoding is unknown, or does not fit the other options.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "a.csv")
+    ...     _ = file.write_text("text,label\nlovely,pos\ndull,neg\nfine,pos\n", encoding="utf-8")
+    ...     table = read_table(file)
+    >>> table.columns, table.format, table.rows[0].fields, table.rows[0].line
+    (('text', 'label'), 'csv', ('lovely', 'pos'), 2)
+    """
+    with open_table(path, Wanted(format, encoding, text, label, need_label, delimiter), header) as stream:
+        rows = list(stream.rows)
+    columns, found = stream.columns, False
+    if rows and columns is None:
+        found, note = tell_header(rows, header, text, label)
+        stream.notes.append(note)
+        columns = rows[0].fields if found else numbered(rows[0])
+        rows = rows[1:] if found else rows
+    if not rows:
+        raise no_rows(stream.path, found, stream.tally)
+    notes = stream.notes + stream.tally.notes()
+    return Table(columns or (), rows, stream.format, found, notes, stream.path, stream.delimiter)
+
+
+def open_table(path: StrPath, wanted: Wanted, header: bool | None = None) -> Stream:
+    """Open a table for reading row by row; the header of a CSV or TSV file is its first row.
+
+    Raises:
+        DataError: the file cannot be opened, or its format cannot be told.
+        UsageError: the format, the encoding or the delimiter is unknown, or there can be no header.
+    """
+    _check(wanted)
+    by_folder = wanted.format in _FOLDERS or (wanted.format == "auto" and _is_folder(path))
+    stream = _open_folder(path, wanted) if by_folder else _open_file(path, wanted)
+    if header and stream.columns is not None and stream.format != "jsonl":
+        with stream:
+            raise UsageError(f"only CSV and TSV have a header; {stream.path} is {FORMATS[stream.format]}")
+    return stream
+
+
+def numbered(row: Row) -> tuple[str, ...]:
+    """Name columns by their number from 1."""
+    return tuple(str(number) for number in range(1, len(row.fields) + 1))
+
+
+def no_rows(path: str, header: bool, tally: Tally) -> DataError:
+    """Give the error for a table without rows."""
+    if header:
+        return DataError(
+            "expected rows below the header, found none (if the first row is data, say --no-header)", path=path
+        )
+    blank = "only blank lines" if tally.notes() else "an empty file"
+    return DataError(f"expected rows, found {blank}", path=path)
+
+
+def _check(wanted: Wanted) -> None:
+    check_encoding(wanted.encoding)
+    if wanted.format != "auto" and wanted.format not in FORMATS:
+        raise UsageError(f"expected one of the formats auto, {', '.join(FORMATS)}; found {wanted.format!r}")
+    if wanted.delimiter not in (None, ",", ";"):
+        raise UsageError(f"expected a comma or a semicolon as delimiter, found {wanted.delimiter!r}")
+
+
+def _is_folder(path: StrPath) -> bool:
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):  # an impossible name, which opening the file then explains
+        return False
+
+
+def _open_folder(path: StrPath, wanted: Wanted) -> Stream:
+    format = tell_folder_format(path) if wanted.format == "auto" else wanted.format
+    name = str(path)
+    notes = [f"read as {FORMATS[format]}"] if wanted.format == "auto" else []
+    tally = Tally(name)
+    read = file_per_class_rows if format == "file-per-class" else folder_per_class_rows
+    rows = read(path, wanted.encoding, tally, notes)
+    return Stream(name, format, ("label", "text"), rows, tally, notes, source=rows)
+
+
+def _open_file(path: StrPath, wanted: Wanted) -> Stream:
+    name = str(path)
+    source = read_lines(path, wanted.encoding)
+    try:
+        format, notes, lines = _told(name, source, wanted)
+        tally = Tally(name)
+        if format == "csv":
+            first = next((line for line in lines if line.strip()), "")
+            delimiter = wanted.delimiter or tell_delimiter(first)
+            rows = csv_rows(_drained(lines, source), name, tally, delimiter)
+            return Stream(name, format, None, rows, tally, notes, delimiter, source)
+        columns, rows = _rows(format, _drained(lines, source), name, tally, wanted)
+        return Stream(name, format, columns, rows, tally, notes, source=source)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _rows(
+    format: str, lines: Iterator[str], name: str, tally: Tally, wanted: Wanted
+) -> tuple[tuple[str, ...] | None, Iterator[Row]]:
+    if format == "tsv":
+        return None, tsv_rows(lines, name, tally)
+    if format == "jsonl":
+        return jsonl_rows(lines, name, tally, partial(_needed, wanted=wanted, path=name))
+    if format == "label-first":
+        return ("label", "text"), label_first_rows(lines, name, tally)
+    return ("text",), line_rows(lines, name, tally)
+
+
+def _told(name: str, source: Iterator[str], wanted: Wanted) -> tuple[str, list[str], deque[str]]:
+    """Tell the format: give it, a note if it was not forced, and the lines that were read for it."""
+    lines = deque(islice(source, _HEAD))
+    if wanted.format != "auto":
+        return wanted.format, [], lines
+    filled = [line for line in lines if line.strip()]
+    if format := by_name(name, filled):
+        return format, [f"read as {FORMATS[format]}"], lines
+    # The whole file, since one sorted by class shows a single label at its head; readers drain it as they go.
+    lines.extend(source)
+    filled = [line for line in lines if line.strip()]
+    if not filled:
+        return "lines", [], lines  # and nothing to read
+    format, why = by_content(filled, name, wanted.need_label)
+    return format, [f"read as {FORMATS[format]}: {why}"], lines
+
+
+def _drained(lines: deque[str], source: Iterator[str]) -> Iterator[str]:
+    while lines:
+        yield lines.popleft()
+    yield from source
+
+
+def _needed(keys: tuple[str, ...], wanted: Wanted, path: str) -> set[int]:
+    """Tell which keys of JSON lines are read, and so must be in each."""
+    text, label = named_columns(keys, wanted.text, wanted.label, path, wanted.need_label)
+    if text is None and len(keys) <= 2:
+        return set(range(len(keys)))  # which is which is told later, from their values
+    if label is None and len(keys) == 2:
+        label = 1 - (text or 0)
+    return {index for index in (text, label if wanted.need_label else None) if index is not None}

@@ -1,0 +1,56 @@
+"""Splitting labelled rows so that every class keeps its share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from throughtime.errors import DataError, UsageError
+
+__all__ = ["stratified_split"]
+
+
+def stratified_split(labels: Sequence[str], fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Split row numbers into those kept and those held out, every class in proportion.
+
+    About `fraction` of all rows is held out, at least one, and never a class's last row. Equal arguments give
+    equal splits.
+
+    Raises:
+        UsageError: the fraction is not between 0 and 1.
+        DataError: no class has two rows, so that none can be held out.
+
+    >>> kept, held_out = stratified_split(["ham"] * 8 + ["spam"] * 4, fraction=0.25, seed=0)
+    >>> len(kept), [sum(row >= 8 for row in rows) for rows in (kept, held_out)]
+    (9, [3, 1])
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"expected a fraction between 0 and 1 to hold out, found {fraction}")
+    rows: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(label, []).append(row)
+    if all(len(own) < 2 for own in rows.values()):
+        raise DataError(
+            f"expected a class with two rows or more to hold some out, found {len(rows)} classes of one row each"
+            if rows
+            else "expected rows to split, found none"
+        )
+    draw = random.Random(seed)
+    shares = _shares({label: len(own) for label, own in rows.items()}, fraction, draw)
+    held_out = {row for label, own in rows.items() for row in draw.sample(own, shares[label])}
+    return [row for row in range(len(labels)) if row not in held_out], sorted(held_out)
+
+
+def _shares(sizes: dict[str, int], fraction: float, draw: random.Random) -> dict[str, int]:
+    """Give how many rows each class hands over: its part rounded down, then the largest remainders get one more.
+
+    Rounding each class alone would take nothing at all from many small classes.
+    """
+    shares = {label: min(int(size * fraction), size - 1) for label, size in sizes.items()}
+    open_to_more = [label for label, size in sizes.items() if shares[label] < size - 1]
+    draw.shuffle(open_to_more)  # or equal remainders would always favour the classes that come first
+    open_to_more.sort(key=lambda label: shares[label] - sizes[label] * fraction)
+    missing = max(1, round(sum(sizes.values()) * fraction)) - sum(shares.values())
+    for label in open_to_more[: max(0, missing)]:
+        shares[label] += 1
+    return shares

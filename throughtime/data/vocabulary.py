@@ -1,0 +1,169 @@
+"""From text to symbols and back, on the ``tokenizers`` library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from throughtime.config import Config
+from throughtime.errors import DataError, ModelError
+from throughtime.ragged import Ragged
+
+__all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Vocabulary", "VocabularyConfig"]
+
+SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
+PAD, UNK, SOS, EOS = range(4)
+
+# English contractions come apart as treebanks have them (do|n't, it|'s), so that written and tokenised text meet;
+# a run of one punctuation mark (... or !!!) is one word.
+_WORDS = r"\w+(?=n['’]t\b)|n['’]t\b|['’](?:s|m|re|ve|ll|d)\b|\w+|([^\w\s])\1*"
+
+
+class VocabularyConfig(Config):
+    """How text becomes symbols."""
+
+    tokens: Literal["word", "char", "bpe"] = Field("word", description="what a step is: a word, a character or a piece")
+    lowercase: bool = Field(True, description="read capitals as small letters")
+    min_count: int = Field(1, ge=1, description="leave out symbols seen less often than this in training")
+    vocab_size: int = Field(30_000, ge=5, description="keep at most this many symbols, the most frequent")
+    max_length: int | None = Field(None, ge=1, description="cut longer texts after this many symbols")
+
+
+class Vocabulary:
+    """The symbols of a model: ``<pad> <unk> <sos> <eos>`` and those learnt from its training texts.
+
+    Encoded texts stand between ``<sos>`` and ``<eos>``, so that even an empty one has two steps. Text that spells a
+    special symbol is ordinary text.
+
+    >>> vocabulary = Vocabulary.learn(["Food was nice", "food wasn't nice"], VocabularyConfig())
+    >>> vocabulary.symbols
+    ['<pad>', '<unk>', '<sos>', '<eos>', 'food', 'nice', 'was', "n't"]
+    >>> vocabulary.encode(["nice food", "service"]).to_list()
+    [[2, 5, 4, 3], [2, 1, 3]]
+    >>> vocabulary.decode([2, 5, 4, 3])
+    'nice food'
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int | None = None) -> None:
+        self.tokenizer, self.max_length = tokenizer, max_length
+        tokenizer.encode_special_tokens = True
+        found = [tokenizer.token_to_id(symbol) for symbol in SPECIALS]
+        if found != list(range(len(SPECIALS))):
+            raise ModelError(f"expected the symbols {' '.join(SPECIALS)} as numbers 0 to 3, found {found}")
+
+    # ---- making and keeping ----
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], config: VocabularyConfig) -> Vocabulary:
+        """Learn the symbols of ``texts``; the same texts give the same vocabulary.
+
+        Raises:
+            DataError: when the texts hold nothing but blanks.
+        """
+        tokenizer, trainer = _PIPELINES[config.tokens](config)
+        tokenizer.normalizer = normalizers.Lowercase() if config.lowercase else None
+        tokenizer.train_from_iterator(texts, trainer)
+        if tokenizer.get_vocab_size() <= len(SPECIALS):
+            raise DataError(
+                f"expected {config.tokens} symbols seen at least {config.min_count}× in the training texts, found none"
+            )
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<sos> $A <eos>", special_tokens=[("<sos>", SOS), ("<eos>", EOS)]
+        )
+        return cls(tokenizer, config.max_length)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], max_length: int | None = None) -> Vocabulary:
+        """Read the ``tokenizers`` library's own file."""
+        try:
+            return cls(Tokenizer.from_file(os.fspath(path)), max_length)
+        except ModelError:
+            raise
+        except Exception as error:  # the library raises plain Exception for a bad file
+            raise ModelError(f"{path}: expected a tokenizer's file, found one that cannot be read ({error})") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ``tokenizers`` library's own file."""
+        Path(path).write_text(self.tokenizer.to_str(pretty=True), encoding="utf-8")
+
+    # ---- using ----
+
+    def __len__(self) -> int:
+        size: int = self.tokenizer.get_vocab_size()
+        return size
+
+    @property
+    def symbols(self) -> list[str]:
+        """All symbols, by number."""
+        numbers: dict[str, int] = self.tokenizer.get_vocab()
+        return sorted(numbers, key=lambda symbol: numbers[symbol])
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """``<sos> … <eos>`` for each text."""
+        ids = self._ids(texts)
+        values = torch.tensor(list(chain.from_iterable(ids)), dtype=torch.int64)
+        return Ragged.from_lengths(values, [len(row) for row in ids])
+
+    def cut(self, texts: Sequence[str]) -> int:
+        """How many of the texts ``max_length`` cuts short."""
+        if self.max_length is None:
+            return 0
+        encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return sum(len(encoding.ids) > self.max_length for encoding in encodings)
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        ids = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+        if self.max_length is None:
+            return ids
+        room = self.max_length + 2
+        return [row if len(row) <= room else [*row[: room - 1], EOS] for row in ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the symbols, without the special ones."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+
+def _word(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
+    tokenizer = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
+    return tokenizer, _word_level_trainer(config)
+
+
+def _char(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
+    tokenizer = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer, _word_level_trainer(config)
+
+
+def _bpe(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
+    """Byte-pair pieces of words (Sennrich et al. 2016); ``▁`` marks where a word begins."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    return tokenizer, trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_count,
+        special_tokens=list(SPECIALS),
+        show_progress=False,
+    )
+
+
+def _word_level_trainer(config: VocabularyConfig) -> trainers.Trainer:
+    return trainers.WordLevelTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_count,
+        special_tokens=list(SPECIALS),
+        show_progress=False,
+    )
+
+
+_PIPELINES = {"word": _word, "char": _char, "bpe": _bpe}
