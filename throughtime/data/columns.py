@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,7 +13,17 @@ from throughtime.data.readers.rows import Row, Table, Tally, shown
 from throughtime.data.readers.tables import Stream, Wanted, no_rows, numbered, open_table, read_table
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["Columns", "Example", "Source", "choose_columns", "iter_examples", "read_examples", "read_like"]
+__all__ = [
+    "Columns",
+    "Example",
+    "OpenExamples",
+    "Source",
+    "choose_columns",
+    "iter_examples",
+    "open_examples",
+    "read_examples",
+    "read_like",
+]
 
 _EMPTY_TEXT = ("row has an empty text", "rows have an empty text")
 _SPACED_LABEL = (
@@ -170,6 +181,37 @@ def iter_examples(
         DataError: the content cannot be used; the message names file, line and column.
         UsageError: labels are needed, and there are none.
     """
+    with open_examples(path, source, need_label=need_label, encoding=encoding, format=format) as opened:
+        for _, example in opened.rows:
+            yield example
+
+
+@dataclass(frozen=True)
+class OpenExamples:
+    """A file being read: its columns' names, its rows each with the example it makes, and what to tell of it."""
+
+    names: tuple[str, ...]
+    rows: Iterator[tuple[Row, Example]]
+    tally: Tally
+
+
+@contextmanager
+def open_examples(
+    path: StrPath,
+    source: Source,
+    *,
+    need_label: bool = True,
+    encoding: str | None = None,
+    format: str | None = None,
+) -> Iterator[OpenExamples]:
+    """Open a file as `iter_examples` does, where the whole rows are wanted too.
+
+    The tally's notes are complete when the rows have been read.
+
+    Raises:
+        DataError: the content cannot be used; the message names file, line and column.
+        UsageError: labels are needed, and there are none.
+    """
     other = format is not None and format != source.format
     wanted = Wanted(
         format=format or source.format,
@@ -186,7 +228,7 @@ def iter_examples(
             raise no_rows(stream.path, header, stream.tally)
         columns = _columns_like(source, names, stream, need_label)
         reading = _Reading(columns, names, header, source.label_until, need_label, stream.tally)
-        yield from reading.examples(chain([first], rows))
+        yield OpenExamples(names, reading.pairs(chain([first], rows)), stream.tally)
 
 
 def _columns_like(source: Source, names: tuple[str, ...], stream: Stream, need_label: bool) -> Columns:
@@ -216,12 +258,15 @@ class _Reading:
     tally: Tally
 
     def examples(self, rows: Iterable[Row]) -> Iterator[Example]:
+        return (example for _, example in self.pairs(rows))
+
+    def pairs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Example]]:
         at = self.columns.text
         for row in rows:
             text = row.fields[at]
             if not text or text.isspace():
                 self.tally.add(_EMPTY_TEXT, row.path, row.line)
-            yield Example(text, self._label(row), row.path, row.line)
+            yield row, Example(text, self._label(row), row.path, row.line)
 
     def _label(self, row: Row) -> str | None:
         at = self.columns.label

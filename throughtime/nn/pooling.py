@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from throughtime.nn.segments import segment_max, segment_mean, segment_softmax, segment_sum
 from throughtime.ragged import Ragged
 
-__all__ = ["POOLINGS", "AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling", "Pooling", "PoolState"]
+__all__ = ["POOLINGS", "AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling", "PoolState", "Pooling"]
 
 PoolState = tuple[Tensor, ...]
 

@@ -1,0 +1,1 @@
+"""The command ``throughtime``: one file a command."""

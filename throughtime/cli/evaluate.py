@@ -1,0 +1,42 @@
+"""``throughtime evaluate DIR FILE``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from throughtime.cli.common import add_model, open_model, print_json, source_of
+from throughtime.cli.screen import console, scores_table
+from throughtime.data.columns import open_examples
+
+__all__ = ["add_arguments"]
+
+SCORES = ("accuracy", "macro_f1", "f1_by_class", "loss", "examples")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """DIR, FILE and how to read and print."""
+    add_model(parser)
+    parser.add_argument("file", type=Path, metavar="FILE", help="texts with labels, in the format of the training data")
+    parser.add_argument("--format", help="the file's format, where it is not that of the training data")
+    parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=evaluate)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Read, measure, print."""
+    screen = console(quiet=arguments.quiet)
+    model = open_model(arguments)
+    with open_examples(
+        arguments.file, source_of(model), encoding=arguments.encoding, format=arguments.format
+    ) as opened:
+        examples = [example for _, example in opened.rows]
+    for note in opened.tally.notes():
+        screen.print(f"{arguments.file}: {note}")
+    metrics = model.evaluate(examples)
+    if arguments.json:
+        print_json({name: metrics[name] for name in SCORES})
+    else:
+        console(stderr=False).print(scores_table({arguments.file.name: metrics}))
+    return 0

@@ -1,0 +1,91 @@
+"""``throughtime inspect DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from throughtime.cli.common import add_model, open_model, print_json
+from throughtime.cli.screen import console, scores_table, seconds_in_words, sparkline
+from throughtime.model import Model
+
+__all__ = ["add_arguments"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """DIR."""
+    add_model(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=inspect)
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Show the model, its data, its scores and its curve."""
+    model = open_model(arguments)
+    curve = _curve(arguments.model)
+    if arguments.json:
+        content = model.config.model_dump()
+        print_json({**content, "parameters": model.parameters, "labels": model.labels, "curve": curve})
+        return 0
+    screen = console(stderr=False)
+    screen.print(_facts(model))
+    result = model.config.result
+    scores = {name: result[name] for name in ("valid", "test") if result.get(name)}
+    if scores:
+        screen.print(scores_table(scores))
+    _print_curve(screen, curve)
+    screen.print(f"\nThe whole report: {arguments.model / 'report.html'}")
+    return 0
+
+
+def _facts(model: Model) -> Table:
+    config, network = model.config, model.config.network
+    result, data = config.result, config.data
+    direction = "both ways" if network.bidirectional else "one way"
+    symbols = "one-hot vectors" if network.one_hot else f"embeddings of {network.embedding_size}"
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("task", f"{config.task}: {len(model.labels)} classes")
+    table.add_row("classes", ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
+    table.add_row(
+        "model",
+        f"{network.cell}, {network.num_layers} × {network.hidden_size} units, {direction}, {symbols}, "
+        f"{network.pooling} pooling; {model.parameters:,} parameters",
+    )
+    table.add_row("symbols", f"{len(model.vocabulary):,}, each a {config.vocabulary.tokens}")
+    for name in ("train", "valid", "test"):
+        part: dict[str, Any] = data.get(name) or {}
+        if part.get("rows"):
+            table.add_row(name, f"{part['rows']:,} rows of {part.get('path', data['train']['path'])}")
+    table.add_row("read as", data["source"]["format"])
+    table.add_row(
+        "training",
+        f"{result['updates']:,} updates in {seconds_in_words(result['seconds'])}; {result['reason']}; "
+        f"the weights of update {result['best']['update']:,} are kept",
+    )
+    table.add_row("command", config.command)
+    table.add_row("made by", f"throughtime {config.throughtime}, format {config.format}, seed {config.run.seed}")
+    return table
+
+
+def _curve(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def _print_curve(screen: Any, curve: list[dict[str, Any]]) -> None:
+    if not curve:
+        return
+    series = {"train loss": [record["loss"] for record in curve]}
+    if all(record["valid"] for record in curve):
+        series["valid loss"] = [record["valid"]["loss"] for record in curve]
+        series["accuracy"] = [record["valid"]["accuracy"] for record in curve]
+    screen.print()
+    for name, values in series.items():
+        screen.print(f"{name:<11} {sparkline(values)}  {values[0]:.4f} → {values[-1]:.4f}")

@@ -1,0 +1,70 @@
+"""Command-line flags from config classes, which are their one source."""
+
+from __future__ import annotations
+
+import argparse
+import types
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from throughtime.config import Config
+from throughtime.errors import UsageError
+
+__all__ = ["add_config", "flag", "read_config_flags"]
+
+Settings = TypeVar("Settings", bound=Config)
+
+
+def flag(name: str) -> str:
+    """``hidden_size`` as ``--hidden-size``."""
+    return "--" + name.replace("_", "-")
+
+
+def add_config(parser: argparse.ArgumentParser, config: type[Config]) -> None:
+    """A flag for every field, in a group headed by the class's summary line."""
+    group = parser.add_argument_group((config.__doc__ or "").partition("\n")[0].rstrip("."))
+    for name, field in config.model_fields.items():
+        group.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, **_argument(field))
+
+
+def read_config_flags(arguments: argparse.Namespace, config: type[Settings]) -> Settings:
+    """The settings that the flags give; fields without a flag keep their defaults.
+
+    Raises:
+        UsageError: when a value is out of range.
+    """
+    given = {name: getattr(arguments, name) for name in config.model_fields if hasattr(arguments, name)}
+    try:
+        return config(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        wanted = first["msg"].replace("Input should be", "expected a value").replace("Value error, ", "")
+        raise UsageError(f"{flag(name)}: {wanted}, found {first['input']}") from error
+
+
+def _argument(field: FieldInfo) -> dict[str, Any]:
+    kinds = _kinds(field.annotation)
+    default = "" if field.default is None else f" (default: {_shown(field.default)})"
+    help = (field.description or "").replace("%", "%%") + default.replace("%", "%%")
+    if bool in kinds:
+        return {"action": argparse.BooleanOptionalAction, "help": help}
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    if choices:
+        return {"choices": choices, "help": help}
+    kind = next(kind for kind in kinds if kind is not type(None))
+    metavar = {int: "N", float: "X", str: "TEXT"}[kind]
+    return {"type": kind, "metavar": metavar, "help": help}
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """``int | None`` as ``(int, NoneType)``."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)

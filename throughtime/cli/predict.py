@@ -1,0 +1,182 @@
+"""``throughtime predict DIR FILE``: a file with predictions beside its own columns, or lines as they come."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TextIO
+
+import numpy as np
+
+from throughtime.cli.common import add_model, open_model, source_of
+from throughtime.cli.screen import console
+from throughtime.data.columns import Example, open_examples
+from throughtime.data.readers.rows import Row
+from throughtime.errors import DataError, UsageError
+from throughtime.model import Model
+
+__all__ = ["add_arguments"]
+
+CHUNK = 1024
+"""Rows read, predicted and written at a time, so that a file of any length takes the same memory."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """DIR, FILE, and where the predictions go."""
+    add_model(parser)
+    parser.add_argument("file", metavar="FILE", help="texts in the format of the training data, or - for lines")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl file (default: CSV on screen)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file that --out names")
+    parser.add_argument("--format", help="the file's format, where it is not that of the training data")
+    parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
+    parser.set_defaults(run=predict)
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Predict a file or standard input."""
+    if arguments.file == "-":
+        if arguments.out is not None:
+            raise UsageError("expected no --out with lines from standard input, whose answers go to standard output")
+        _answer_lines(open_model(arguments), sys.stdin.buffer, sys.stdout)
+        return 0
+    _check_out(arguments.out, arguments.overwrite)
+    model = open_model(arguments)
+    if arguments.out is None:
+        count, notes = _predict_file(arguments, model, sys.stdout, "csv")
+    else:
+        partial = arguments.out.with_name(f".{arguments.out.name}.partial")
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as target:
+                count, notes = _predict_file(arguments, model, target, arguments.out.suffix[1:].lower())
+            partial.replace(arguments.out)
+        finally:
+            partial.unlink(missing_ok=True)
+    screen = console(quiet=arguments.quiet)
+    for note in notes:
+        screen.print(f"{arguments.file}: {note}")
+    screen.print(f"{count:,} rows predicted" + (f", in {arguments.out}" if arguments.out else ""))
+    return 0
+
+
+def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO) -> None:
+    """Label, probability and text for each line, as it comes."""
+    for number, line in enumerate(source, 1):
+        try:
+            text = line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"expected UTF-8, found byte 0x{line[error.start]:02X}", path="standard input", line=number
+            ) from error
+        row = model.probabilities([text])[0]
+        best = int(row.argmax())
+        target.write(f"{model.labels[best]}\t{row[best]:.4f}\t{text}\n")
+        target.flush()
+
+
+# ---- files ----
+
+
+def _check_out(out: Path | None, overwrite: bool) -> None:
+    if out is None:
+        return
+    if out.suffix.lower() not in WRITERS:
+        raise UsageError(f"--out {out}: expected a name that ends in .csv, .tsv or .jsonl")
+    if out.exists() and not overwrite:
+        raise UsageError(f"--out {out}: already exists: --overwrite replaces it")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: expected a folder {out.parent}, found none")
+
+
+def _predict_file(arguments: argparse.Namespace, model: Model, target: TextIO, kind: str) -> tuple[int, list[str]]:
+    """How many rows were predicted, and what to tell of the file."""
+    count = 0
+    with open_examples(
+        Path(arguments.file),
+        source_of(model),
+        need_label=False,
+        encoding=arguments.encoding,
+        format=arguments.format,
+    ) as opened:
+        writer = WRITERS[f".{kind}"](target, _columns(opened.names, model.labels))
+        for chunk in _chunks(opened.rows):
+            table = model.probabilities([example.text for _, example in chunk])
+            for (row, _), probabilities in zip(chunk, table, strict=True):
+                writer.write([*row.fields, *_predicted(probabilities, model.labels)])
+            count += len(chunk)
+        return count, opened.tally.notes()
+
+
+def _columns(names: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """The file's own columns, then ours; a name that is taken gets an underscore more."""
+    own = [f"column {name}" if name.isdecimal() else name for name in names]
+    columns = list(own)
+    for name in ("predicted", "probability", *(f"p({label})" for label in labels)):
+        while name in columns:
+            name += "_"
+        columns.append(name)
+    return columns
+
+
+def _predicted(probabilities: np.ndarray, labels: Sequence[str]) -> list[str | float]:
+    best = int(probabilities.argmax())
+    return [labels[best], *(round(float(p), 6) for p in (probabilities[best], *probabilities))]
+
+
+def _chunks(rows: Iterator[tuple[Row, Example]]) -> Iterator[list[tuple[Row, Example]]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+class Writer(Protocol):
+    """Writes rows of a table."""
+
+    def __init__(self, target: TextIO, columns: Sequence[str]) -> None: ...
+
+    def write(self, row: Sequence[str | float]) -> None:
+        """One row."""
+
+
+class CsvWriter:
+    """Comma-separated, quoted where needed."""
+
+    def __init__(self, target: TextIO, columns: Sequence[str]) -> None:
+        self._writer = csv.writer(target, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def write(self, row: Sequence[str | float]) -> None:
+        """One row."""
+        self._writer.writerow(row)
+
+
+class TsvWriter:
+    """Tab-separated; quotes are literal, and tabs and line ends inside a field become blanks."""
+
+    def __init__(self, target: TextIO, columns: Sequence[str]) -> None:
+        self._target = target
+        self.write(columns)
+
+    def write(self, row: Sequence[str | float]) -> None:
+        """One row."""
+        self._target.write("\t".join(str(cell).translate(_BLANKS) for cell in row) + "\n")
+
+
+_BLANKS = str.maketrans("\t\n\r", "   ")
+
+
+class JsonlWriter:
+    """One object a line."""
+
+    def __init__(self, target: TextIO, columns: Sequence[str]) -> None:
+        self._target, self._columns = target, columns
+
+    def write(self, row: Sequence[str | float]) -> None:
+        """One row."""
+        self._target.write(json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False) + "\n")
+
+
+WRITERS: dict[str, type[Writer]] = {".csv": CsvWriter, ".tsv": TsvWriter, ".jsonl": JsonlWriter}

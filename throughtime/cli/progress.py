@@ -1,0 +1,110 @@
+"""Training as it is watched: a bar with rate and time left, and a line for every evaluation."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from throughtime.cli.screen import bytes_in_words, seconds_in_words
+from throughtime.fit import FitListener, Summary
+from throughtime.train.loop import Step
+from throughtime.train.protocol import Record
+from throughtime.train.stopping import Progress as RunProgress
+
+__all__ = ["ProgressScreen"]
+
+PLAIN_SECONDS = 30.0
+"""Without a terminal there is no bar, but a line now and then."""
+
+
+class ProgressScreen(FitListener):
+    """Shows a run on a console; use it as a context.
+
+    Args:
+        console: where.
+        score_name: the metric that weights are chosen by.
+    """
+
+    def __init__(self, console: Console, score_name: str) -> None:
+        self.console, self.score_name = console, score_name
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed}/{task.total} updates"),
+            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("{task.fields[rate]} tokens/s"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._loss, self._tokens, self._begun, self._said, self._best = 0.0, 0, 0.0, 0.0, ""
+
+    def __enter__(self) -> ProgressScreen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def prepared(self, summary: Summary) -> None:
+        """The summary, and the head of the table of evaluations."""
+        say = self.console.print
+        most = max(summary.classes.values()) / sum(summary.classes.values())
+        say(f"{len(summary.classes)} classes; always guessing the most frequent one would be right in {most:.1%}")
+        unknown = "" if summary.unknown is None else f", {summary.unknown:.1%} of the validation tokens unknown"
+        say(f"{summary.symbols:,} symbols{unknown}; batches of about {summary.tokens:,} tokens, none of them padding")
+        if summary.cut:
+            say(f"{summary.cut:,} texts are longer than --max-length and were cut")
+        say(
+            f"{summary.parameters:,} parameters, whatever the length of a text; "
+            f"{bytes_in_words(summary.memory)} of memory"
+        )
+        plan = summary.plan
+        say(
+            f"at most {plan.updates:,} updates ({plan.updates / plan.per_epoch:.1f} epochs), "
+            f"about {seconds_in_words(plan.seconds)} on this machine"
+        )
+        if summary.resumed_at is not None:
+            say(f"[bold]going on from the checkpoint of update {summary.resumed_at:,}[/bold]")
+        say(f"\n{'epoch':>7} {'update':>8} {'train loss':>11} {'valid loss':>11} {self.score_name:>9}  clipped    time")
+        self._bar.start()
+        self._task = self._bar.add_task(
+            "training", total=plan.updates, completed=summary.resumed_at or 0, loss="—", rate="—"
+        )
+        self._begun = self._said = time.monotonic()
+
+    def stepped(self, step: Step, progress: RunProgress) -> None:
+        """Move the bar; the loss shown is smoothed."""
+        self._loss = step.loss if not self._tokens else 0.95 * self._loss + 0.05 * step.loss
+        self._tokens += step.tokens
+        now = time.monotonic()
+        rate = f"{self._tokens / max(1e-9, now - self._begun):,.0f}"
+        self._bar.update(
+            self._task,
+            completed=progress.updates,
+            loss=f"{self._loss:.3f}",
+            rate=rate,
+            description=f"training{self._best}",
+        )
+        if not self.console.is_terminal and now - self._said > PLAIN_SECONDS:
+            self._said = now
+            self.console.print(f"        update {progress.updates:,}: loss {self._loss:.3f}, {rate} tokens/s")
+
+    def evaluated(self, record: Record) -> None:
+        """A line of the table; a star marks the best so far."""
+        loss, score = "—", "—"
+        if record.valid is not None:
+            loss, score = f"{record.valid['loss']:.4f}", f"{record.valid[self.score_name]:.2%}"
+            if record.best:
+                self._best = f" (best {score})"
+        self.console.print(
+            f"{record.epoch:>7.2f} {record.update:>8,} {record.loss:>11.4f} {loss:>11} {score:>9}"
+            f"{'*' if record.best else ' '} {record.clipped:>8.1%} {seconds_in_words(record.seconds):>7}"
+        )
+
+    def noticed(self, message: str) -> None:
+        """A warning."""
+        self.console.print(f"[yellow]{message}[/yellow]")

@@ -1,0 +1,72 @@
+"""What the commands show a person, on standard error, so that standard output stays free for results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["bytes_in_words", "console", "scores_table", "seconds_in_words", "sparkline"]
+
+
+def console(*, quiet: bool = False, stderr: bool = True) -> Console:
+    """A console on standard error, or on standard output for results; ``quiet`` shows nothing."""
+    return Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)
+
+
+def seconds_in_words(seconds: float) -> str:
+    """A duration at a glance.
+
+    >>> [seconds_in_words(s) for s in (0.4, 42, 95, 7300)]
+    ['0.4 s', '42 s', '1 min 35 s', '2 h 1 min']
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def bytes_in_words(count: float) -> str:
+    """A size at a glance.
+
+    >>> bytes_in_words(3_200_000)
+    '3.2 MB'
+    """
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.1f} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def sparkline(values: list[float]) -> str:
+    """A curve in one line of text.
+
+    >>> sparkline([0, 1, 2, 3])
+    '▁▃▆█'
+    """
+    low, high = min(values), max(values)
+    blocks = "▁▂▃▄▅▆▇█"
+    return "".join(blocks[round((value - low) / ((high - low) or 1) * (len(blocks) - 1))] for value in values)
+
+
+def scores_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row a data set: accuracy, macro F1, loss, examples; then F1 of each class when they are few."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    names = ["accuracy", "macro F1", "loss", "examples"]
+    classes = list(next(iter(metrics.values()))["f1_by_class"])
+    shown = classes if len(classes) <= 8 else []
+    for name in [*names, *(f"F1 {label}" for label in shown)]:
+        table.add_column(name, justify="right")
+    for name, scores in metrics.items():
+        cells = [f"{scores['accuracy']:.2%}", f"{scores['macro_f1']:.2%}", f"{scores['loss']:.4f}"]
+        cells.append(str(scores["examples"]))
+        table.add_row(name, *cells, *(f"{scores['f1_by_class'][label]:.2%}" for label in shown))
+    return table

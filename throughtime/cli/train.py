@@ -1,0 +1,252 @@
+"""``throughtime train TASK FILE --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from throughtime.cli.options import add_config, read_config_flags
+from throughtime.cli.progress import ProgressScreen
+from throughtime.cli.screen import console, scores_table, seconds_in_words
+from throughtime.data.columns import Example, read_examples, read_like
+from throughtime.data.config import DataConfig
+from throughtime.data.split import stratified_split
+from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.errors import DataError, TrainingError, UsageError
+from throughtime.fit import Fitted, Splits, fit, remove_model
+from throughtime.model import ModelConfig, RunConfig, read_config
+from throughtime.storage import sha256
+from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.train.config import TrainConfig
+
+__all__ = ["add_arguments"]
+
+BEGUN = time.monotonic()
+"""``--minutes`` counts from here: reading is part of it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The tasks, and under each its flags."""
+    tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
+    classify = tasks.add_parser(
+        "classify",
+        help="one class for a text",
+        description="Learn to give each text one class.",
+        allow_abbrev=False,
+    )
+    classify.add_argument("file", type=Path, metavar="FILE", help="a file, or a folder with a file or folder a class")
+    folder = classify.add_argument_group("The model's folder")
+    folder.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the model goes")
+    folder.add_argument("--resume", action="store_true", help="go on where an earlier run in DIR stopped")
+    folder.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
+    folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
+    for config in (DataConfig, VocabularyConfig, ClassifierConfig, TrainConfig, RunConfig):
+        add_config(classify, config)
+    classify.set_defaults(run=train_classifier)
+
+
+def train_classifier(arguments: argparse.Namespace) -> int:
+    """Read, train, save, and say what to do next."""
+    screen = console(quiet=arguments.quiet)
+    data = read_config_flags(arguments, DataConfig)
+    train = read_config_flags(arguments, TrainConfig)
+    config = ModelConfig(
+        command=shlex.join(["throughtime", *_command_words()]),
+        vocabulary=read_config_flags(arguments, VocabularyConfig),
+        network=read_config_flags(arguments, ClassifierConfig),
+        run=read_config_flags(arguments, RunConfig),
+        train=train.model_dump(),
+    )
+    begun = _look_at_folder(arguments)
+    if begun is not None and begun.files:
+        screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
+        return 0
+    config = _settle_threads(config, begun)
+    splits, facts = _read(arguments.file, data, config.run.seed, screen)
+    config = config.model_copy(update={"data": facts})
+    if begun is not None:
+        _check_same(begun, config)
+    elif arguments.overwrite:
+        remove_model(arguments.out)
+    deadline = None if train.minutes is None else BEGUN + 60 * train.minutes - _closing_seconds(train.minutes)
+    try:
+        with ProgressScreen(screen, Classifier.score_name) as progress:
+            fitted = fit(splits, config, train, arguments.out, deadline=deadline, listener=progress)
+    except KeyboardInterrupt as error:
+        raise TrainingError(
+            f"stopped by Ctrl-C; {arguments.out / 'checkpoints'} keeps what was learnt: "
+            "go on with the same command and --resume"
+        ) from error
+    _close(screen, arguments.out, fitted)
+    return 0
+
+
+def _command_words() -> list[str]:
+    return [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--quiet")]
+
+
+def _closing_seconds(minutes: float) -> float:
+    """What the last evaluation, the report and leaving Python take: seconds, not a share, but little of a short run."""
+    return min(3.0, 0.05 * 60 * minutes)
+
+
+# ---- the folder ----
+
+
+def _look_at_folder(arguments: argparse.Namespace) -> ModelConfig | None:
+    """The settings of the run to go on with, or none to begin anew.
+
+    Raises:
+        UsageError: when the folder holds a model or a run and neither --resume nor --overwrite says what to do.
+    """
+    out: Path = arguments.out
+    if arguments.resume and arguments.overwrite:
+        raise UsageError("expected --resume or --overwrite, found both")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: expected a folder, found a file")
+    if not (out / "config.json").exists() or arguments.overwrite:
+        return None
+    found = read_config(out)
+    if arguments.resume:
+        return found
+    if found.files:
+        raise UsageError(f"--out {out}: already holds a model: --overwrite replaces it")
+    raise UsageError(
+        f"--out {out}: holds a run that has not finished: --resume goes on with it, --overwrite begins anew"
+    )
+
+
+def _settle_threads(config: ModelConfig, begun: ModelConfig | None) -> ModelConfig:
+    """The number of threads is part of what makes a run the same run, so it is written down."""
+    if config.run.threads is not None:
+        return config
+    threads = begun.run.threads if begun is not None else torch.get_num_threads()
+    return config.model_copy(update={"run": config.run.model_copy(update={"threads": threads})})
+
+
+def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
+    """Raise UsageError naming the first setting, or file, that is not what the run began with."""
+    for part in ("vocabulary", "network", "run"):
+        _check_same_values(getattr(begun, part).model_dump(), getattr(now, part).model_dump())
+    passive = {"checkpoint_seconds"}
+    _check_same_values(
+        {k: v for k, v in begun.train.items() if k not in passive},
+        {k: v for k, v in now.train.items() if k not in passive},
+    )
+    for name in ("train", "valid", "test"):
+        before, after = begun.data.get(name), now.data.get(name)
+        if (before or {}).get("sha256") != (after or {}).get("sha256"):
+            raise DataError(
+                f"expected the {name} data that the run began with, found other content; --overwrite begins anew",
+                path=(after or before or {}).get("path"),
+            )
+    _check_same_values(begun.data["options"], now.data["options"])
+
+
+def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
+    for name, value in now.items():
+        if begun.get(name) != value:
+            raise UsageError(
+                f"--{name.replace('_', '-')}: expected {begun.get(name)}, as the run began with, found {value}; "
+                "--overwrite begins anew"
+            )
+
+
+# ---- the data ----
+
+
+def _read(path: Path, options: DataConfig, seed: int, screen: Console) -> tuple[Splits, dict[str, Any]]:
+    """The examples, parted, and what ``config.json`` says of them."""
+    everything, source = read_examples(
+        path,
+        text=options.text,
+        label=options.label,
+        label_until=options.label_until,
+        format=options.format,
+        header=options.header,
+        encoding=options.encoding,
+    )
+    screen.print(f"[bold]{path}[/bold]: {len(everything):,} rows, read as {source.format}")
+    for note in source.notes:
+        screen.print(f"  {note}")
+    facts: dict[str, Any] = {
+        "source": asdict(source),
+        "options": options.model_dump(),
+        "train": {"path": str(path), "sha256": _hash(path)},
+    }
+    train = everything
+    parts: dict[str, list[Example]] = {}
+    for name, wanted in (("test", options.test), ("valid", options.valid)):
+        share = _share(name, wanted)
+        if wanted is None or share == 0:
+            parts[name] = []
+        elif share is None:
+            parts[name] = read_like(Path(wanted), source)
+            facts[name] = {"path": wanted, "sha256": _hash(Path(wanted))}
+        else:
+            parts[name], train = _hold_out(train, share, seed)
+    for name, part in (("train", train), *parts.items()):
+        facts.setdefault(name, {})["rows"] = len(part)
+    screen.print(", ".join(f"{len(p):,} to {w}" for w, p in _purposes(train, parts) if p))
+    return Splits(train, parts["valid"], parts["test"]), facts
+
+
+def _purposes(train: list[Example], parts: dict[str, list[Example]]) -> list[tuple[str, list[Example]]]:
+    return [("learn from", train), ("choose by", parts["valid"]), ("test on", parts["test"])]
+
+
+def _hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    kept, held = stratified_split([str(example.label) for example in examples], share, seed)
+    return [examples[row] for row in held], [examples[row] for row in kept]
+
+
+def _share(name: str, wanted: str | None) -> float | None:
+    """The fraction that an option's value is, or none when it names a file."""
+    if wanted is None or Path(wanted).exists():
+        return None
+    try:
+        share = float(wanted)
+    except ValueError:
+        return None
+    if not 0 <= share < 1:
+        raise UsageError(f"--{name}: expected a file, or a share from 0 to 1, found {wanted}")
+    return share
+
+
+def _hash(path: Path) -> str:
+    """Of a file, or of a folder's names and files."""
+    if path.is_file():
+        return sha256(path)
+    whole = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            whole.update(f"{file.relative_to(path)}\0{sha256(file)}\n".encode())
+    return whole.hexdigest()
+
+
+# ---- the end ----
+
+
+def _close(screen: Console, out: Path, fitted: Fitted) -> None:
+    outcome = fitted.outcome
+    screen.print(f"\nStopped after {seconds_in_words(outcome.seconds)}: {outcome.reason}.")
+    if fitted.valid is not None:
+        screen.print(f"The weights of update {outcome.best.update:,} did best and are kept.")
+    scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
+    if scores:
+        screen.print(scores_table(scores))
+    screen.print(
+        f"\nThe model is in [bold]{out}[/bold], its report in [bold]{out / 'report.html'}[/bold]. Next:\n"
+        f"  throughtime evaluate {out} FILE      measure it on another file with labels\n"
+        f"  throughtime predict {out} FILE       label a file, or - for lines as they come\n"
+        f"  throughtime inspect {out}            what it is and how it learnt"
+    )

@@ -1,0 +1,45 @@
+"""``throughtime verify DIR [FILE]``."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+from throughtime.cli.common import add_model, open_model, print_json, source_of
+from throughtime.cli.screen import console
+from throughtime.data.columns import open_examples
+from throughtime.inspect.invariance import LIMIT, differences, random_inputs
+
+__all__ = ["add_arguments"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """DIR, and what to try it on."""
+    add_model(parser)
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="texts (default: random symbols)")
+    parser.add_argument("--rows", type=int, default=200, metavar="N", help="how many texts to try (default: 200)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=verify)
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Try, print, and fail if anything changes by more than the limit."""
+    model = open_model(arguments)
+    if arguments.file is None:
+        inputs = random_inputs(model, arguments.rows)
+    else:
+        with open_examples(arguments.file, source_of(model), need_label=False) as opened:
+            texts = [example.text for _, example in islice(opened.rows, arguments.rows)]
+        inputs = model.vocabulary.encode(texts)
+    found = differences(model, inputs.to(model.device))
+    largest = max(found.values())
+    if arguments.json:
+        print_json({"differences": found, "largest": largest, "limit": LIMIT, "rows": len(inputs)})
+    else:
+        screen = console(stderr=False)
+        for change, difference in found.items():
+            screen.print(f"{change:<24} {difference:.1e}")
+        verdict = "within" if largest <= LIMIT else "[red]beyond[/red]"
+        screen.print(f"largest change of any probability, {len(inputs)} texts: {largest:.1e}, {verdict} {LIMIT:.0e}")
+    return 0 if largest <= LIMIT else 1

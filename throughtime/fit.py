@@ -1,0 +1,240 @@
+"""From examples to a trained model in a folder: what the ``train`` command does once its files are read."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from throughtime.data.batches import Batches, Dataset
+from throughtime.data.columns import Example
+from throughtime.data.vocabulary import UNK, Vocabulary
+from throughtime.errors import DataError, TrainingError, UsageError
+from throughtime.inspect.card import write_card
+from throughtime.inspect.report import write_report
+from throughtime.model import Model, ModelConfig, encode
+from throughtime.tasks import Classifier
+from throughtime.train.config import TrainConfig
+from throughtime.train.plan import Plan
+from throughtime.train.protocol import Listener
+from throughtime.train.run import Outcome, Run
+
+__all__ = ["FitListener", "Fitted", "Splits", "Summary", "class_names", "fit", "remove_model", "settle"]
+
+OWN_FILES = (
+    "config.json",
+    "labels.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "metrics.jsonl",
+    "report.html",
+    "README.md",
+)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Examples to learn from, to choose by, and to report on at the end."""
+
+    train: Sequence[Example]
+    valid: Sequence[Example] = ()
+    test: Sequence[Example] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is known before the first step.
+
+    Attributes:
+        parameters: weights of the model.
+        symbols: size of the vocabulary.
+        unknown: share of the validation tokens that are not in it.
+        cut: texts cut short by ``max_length``.
+        tokens: tokens a batch.
+        classes: training examples of each class.
+        memory: the process's peak so far in bytes, some updates on a copy of the model included.
+        plan: updates and seconds to come.
+        resumed_at: the update that a resumed run goes on from.
+    """
+
+    parameters: int
+    symbols: int
+    unknown: float | None
+    cut: int
+    tokens: int
+    classes: dict[str, int]
+    memory: int
+    plan: Plan
+    resumed_at: int | None
+
+
+class FitListener(Listener):
+    """A listener that is also told the summary."""
+
+    def prepared(self, summary: Summary) -> None:
+        """Before the first update."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished model and how it came about; ``valid`` and ``test`` are its metrics there."""
+
+    model: Model
+    outcome: Outcome
+    valid: dict[str, Any] | None
+    test: dict[str, Any] | None
+
+
+def fit(
+    splits: Splits,
+    config: ModelConfig,
+    train: TrainConfig,
+    folder: Path,
+    *,
+    deadline: float | None = None,
+    listener: FitListener | None = None,
+) -> Fitted:
+    """Train a model and write its folder; goes on from a checkpoint if the folder has one.
+
+    Args:
+        splits: the examples.
+        config: the model's settings; its ``train`` and ``result`` are filled in here.
+        train: how to learn.
+        folder: where the model goes; its checkpoints live there meanwhile.
+        deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
+        listener: is told how it goes.
+
+    Raises:
+        DataError: fewer than two classes, or a label that the training data lacks.
+        TrainingError: see :class:`~throughtime.train.run.Run`.
+    """
+    listener = listener or FitListener()
+    device = settle(config)
+    labels = class_names(splits.train)
+    vocabulary = Vocabulary.learn([example.text for example in splits.train], config.vocabulary)
+    data, valid, test = (
+        _encoded(part, vocabulary, labels, device) for part in (splits.train, splits.valid, splits.test)
+    )
+    counts = Counter(str(example.label) for example in splits.train)
+    task = Classifier(config.network, len(vocabulary), labels, [counts[label] for label in labels]).to(device)
+    model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_settings(folder)
+    budget = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))
+    batches = Batches(data, budget, config.run.seed)
+    run = Run(
+        task,
+        batches,
+        model.batches(valid) if len(valid) else None,
+        train,
+        folder=folder,
+        deadline=deadline,
+        listener=listener,
+    )
+    resumed_at = run.prepare()
+    listener.prepared(_summary(model, batches, valid, splits.train, counts, run.plan, resumed_at))
+    outcome = run.go()
+    metrics = [task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test)]
+    fitted = Fitted(model, outcome, *metrics)
+    _finish(fitted, splits, folder)
+    return fitted
+
+
+def settle(config: ModelConfig) -> torch.device:
+    """Set threads, seed and determinism, and tell the device that the settings mean.
+
+    Raises:
+        UsageError: when CUDA is asked for and there is none.
+    """
+    run = config.run
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("expected a CUDA device for --device cuda, found none")
+    if run.threads is not None:
+        torch.set_num_threads(run.threads)
+    torch.manual_seed(run.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    cuda = run.device == "cuda" or (run.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if cuda else "cpu")
+
+
+def class_names(examples: Sequence[Example]) -> list[str]:
+    """The distinct labels: whole numbers by value, others by alphabet.
+
+    Raises:
+        DataError: when there are fewer than two.
+    """
+    labels = {str(example.label) for example in examples}
+    if len(labels) < 2:
+        found = f"only {labels.pop()!r}" if labels else "no examples"
+        path = examples[0].path if examples else None
+        raise DataError(f"expected at least two different labels to tell apart, found {found}", path=path)
+    numeric = all(label.lstrip("-").isdecimal() for label in labels)
+    return sorted(labels, key=(lambda label: (int(label), label)) if numeric else None)
+
+
+def remove_model(folder: Path) -> None:
+    """Remove a model's own files and checkpoints from a folder, and nothing else."""
+    for name in OWN_FILES:
+        (folder / name).unlink(missing_ok=True)
+    if (folder / "checkpoints").exists():
+        shutil.rmtree(folder / "checkpoints")
+
+
+def _encoded(examples: Sequence[Example], vocabulary: Vocabulary, labels: list[str], device: torch.device) -> Dataset:
+    data = encode(examples, vocabulary, labels)
+    assert data.targets is not None
+    return replace(data, inputs=data.inputs.to(device), targets=data.targets.to(device))
+
+
+def _summary(
+    model: Model,
+    batches: Batches,
+    valid: Dataset,
+    train: Sequence[Example],
+    counts: dict[str, int],
+    plan: Plan,
+    resumed_at: int | None,
+) -> Summary:
+    return Summary(
+        parameters=model.parameters,
+        symbols=len(model.vocabulary),
+        unknown=float((valid.inputs.values == UNK).double().mean()) if len(valid) else None,
+        cut=model.vocabulary.cut([example.text for example in train]),
+        tokens=batches.budget,
+        classes={label: counts[label] for label in model.labels},
+        memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        plan=plan,
+        resumed_at=resumed_at,
+    )
+
+
+def _finish(fitted: Fitted, splits: Splits, folder: Path) -> None:
+    """Everything that a finished model's folder holds; the hashes that make it count as one come last."""
+    model, outcome = fitted.model, fitted.outcome
+    result = {
+        "reason": outcome.reason,
+        "best": asdict(outcome.best),
+        "updates": outcome.history[-1].update,
+        "seconds": round(outcome.seconds, 1),
+        "valid": fitted.valid,
+        "test": fitted.test,
+    }
+    model.config = model.config.model_copy(update={"result": result})
+    try:
+        write_report(folder / "report.html", model, outcome.history)
+        write_card(folder / "README.md", model)
+        model.save(folder)
+    except OSError as error:
+        raise TrainingError(
+            f"{folder}: expected to write the model, found: {error.strerror or error}; its checkpoint is kept: "
+            "make room and go on with --resume"
+        ) from error
+    if (folder / "checkpoints").exists():
+        shutil.rmtree(folder / "checkpoints")

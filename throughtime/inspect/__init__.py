@@ -1,0 +1,1 @@
+"""Looking into a model: its report and its card."""

@@ -1,0 +1,235 @@
+"""A trained model as a folder: save, load, predict, evaluate.
+
+``config.json`` (with a format number and the other files' hashes), ``model.safetensors``, ``tokenizer.json`` (the
+``tokenizers`` library's own), ``labels.json``; beside them ``metrics.jsonl``, ``report.html`` and ``README.md``.
+Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from throughtime.config import Config
+from throughtime.data.batches import Batches, Dataset
+from throughtime.data.columns import Example
+from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
+from throughtime.errors import DataError, ModelError
+from throughtime.storage import sha256, write_atomically
+from throughtime.stream import Stream
+from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.version import __version__
+
+__all__ = ["FORMAT", "Model", "ModelConfig", "RunConfig", "load"]
+
+FORMAT = 1
+EVALUATION_TOKENS = 8192
+
+
+class RunConfig(Config):
+    """What a run needs besides, to be made again."""
+
+    seed: int = Field(1, ge=0, description="decides every random choice")
+    threads: int | None = Field(None, ge=1, description="threads to compute with (the machine's cores)")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+
+
+class ModelConfig(Config):
+    """All that ``config.json`` holds. ``files`` are the hashes of a finished model's files."""
+
+    format: int = FORMAT
+    throughtime: str = __version__
+    task: Literal["classify"] = "classify"
+    command: str = ""
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    network: ClassifierConfig = ClassifierConfig()
+    train: dict[str, Any] = Field(default_factory=dict)
+    run: RunConfig = RunConfig()
+    data: dict[str, Any] = Field(default_factory=dict)
+    result: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class Model:
+    """A trained model: predict, evaluate, save.
+
+    Args:
+        config: everything it was made with.
+        vocabulary: its symbols.
+        task: the network, with its labels.
+
+    Make one with ``throughtime train`` and read it with :func:`load`.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, task: Classifier) -> None:
+        self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, in the order of the probabilities' columns."""
+        return self.task.labels
+
+    # ---- using it ----
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """``[M, C]``: the probability of each label for each text."""
+        if not texts:
+            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        batches = self.batches(Dataset(self.vocabulary.encode(texts)))
+        rows: list[int] = []
+        tables = []
+        for batch in batches:
+            rows.extend(batch.rows)
+            tables.append(self.task.probabilities(batch.inputs.to(self.device)).cpu().numpy())
+        table = np.concatenate(tables)
+        back = np.empty(len(rows), dtype=np.int64)
+        back[rows] = np.arange(len(rows))
+        found: np.ndarray = table[back]
+        return found
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The most probable label of each text."""
+        return [self.labels[place] for place in self.probabilities(texts).argmax(1)]
+
+    def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """``accuracy``, ``macro_f1``, ``f1_by_class``, ``loss``, ``examples`` and the ``confusion`` table.
+
+        Raises:
+            DataError: for a label that the model does not know, with its place.
+        """
+        return self.task.evaluate(self.batches(encode(examples, self.vocabulary, self.labels)))
+
+    def stream(self) -> Stream:
+        """See :class:`~throughtime.stream.Stream`; for models that read one way."""
+        return Stream(self.task, self.vocabulary)
+
+    def batches(self, data: Dataset) -> Batches:
+        """The dataset in batches for evaluation, longest sequences first."""
+        return Batches(data, EVALUATION_TOKENS)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.task.parameters()).device
+
+    @property
+    def parameters(self) -> int:
+        """How many weights there are; the length of a sequence has no part in it."""
+        return sum(parameter.numel() for parameter in self.task.parameters())
+
+    # ---- keeping it ----
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model's files; ``config.json`` comes last, so that a folder that has its hashes is whole."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in self.task.state_dict().items()},
+            folder / "model.safetensors",
+        )
+        self.save_settings(folder)
+        names = ("model.safetensors", "tokenizer.json", "labels.json")
+        self.config = self.config.model_copy(update={"files": {name: sha256(folder / name) for name in names}})
+        write_atomically(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
+
+    def save_settings(self, folder: Path) -> None:
+        """Write all but the weights, as a run does before its first step."""
+        self.vocabulary.save(folder / "tokenizer.json")
+        write_atomically(folder / "labels.json", json.dumps(self.labels, ensure_ascii=False, indent=2) + "\n")
+        unfinished = self.config.model_copy(update={"files": {}})
+        write_atomically(folder / "config.json", unfinished.model_dump_json(indent=2) + "\n")
+
+
+def encode(examples: Sequence[Example], vocabulary: Vocabulary, labels: Sequence[str]) -> Dataset:
+    """Examples as symbols and class numbers.
+
+    Raises:
+        DataError: for a label that is not among ``labels``, with its place.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    for example in examples:
+        if example.label not in numbers:
+            raise DataError(
+                f"expected one of the labels of the training data ({_some(labels)}), found {example.label!r}",
+                path=example.path,
+                line=example.line,
+            )
+    targets = torch.tensor([numbers[str(example.label)] for example in examples])
+    places = tuple(f"{example.path} line {example.line}" for example in examples)
+    return Dataset(vocabulary.encode([example.text for example in examples]), targets.long(), places)
+
+
+def _some(labels: Sequence[str], most: int = 10) -> str:
+    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
+
+
+def load(folder: str | os.PathLike[str], *, device: str = "cpu") -> Model:
+    """Read a model folder; runs nothing from it.
+
+    Raises:
+        ModelError: when a file is missing, altered, or of a newer format, or training has not finished.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    if not config.files:
+        raise ModelError(
+            f"{folder}: expected a finished model, found one whose training has not come to its end: "
+            "go on with the same train command and --resume"
+        )
+    for name, expected in config.files.items():
+        _check_file(folder / name, expected)
+    return assemble(folder, config, device)
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """``config.json`` alone.
+
+    Raises:
+        ModelError: when it is missing, cannot be read, or is of a newer format.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        number = content["format"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelError(f"{folder}: expected a model folder, found no config.json in it") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: expected a model's settings, found a file that cannot be read ({error})") from error
+    if not isinstance(number, int) or number > FORMAT:
+        raise ModelError(f"{path}: expected format {FORMAT} or older, found {number}: it needs a newer throughtime")
+    try:
+        return ModelConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{path}: expected a model's settings, found at {place}: {first['msg']}") from error
+
+
+def assemble(folder: Path, config: ModelConfig, device: str) -> Model:
+    """The model of a folder whose files were found to be whole."""
+    vocabulary = Vocabulary.load(folder / "tokenizer.json", config.vocabulary.max_length)
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    task = Classifier(config.network, len(vocabulary), labels)
+    try:
+        task.load_state_dict(load_file(folder / "model.safetensors"))
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder / 'model.safetensors'}: expected weights of this model, found others") from error
+    return Model(config, vocabulary, task.to(device))
+
+
+def _check_file(path: Path, expected: str) -> None:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise ModelError(f"{path}: expected a file of the model, found none ({error.strerror})") from error
+    if found != expected:
+        raise ModelError(f"{path}: expected hash {expected[:12]}…, found {found[:12]}…: the file was altered")

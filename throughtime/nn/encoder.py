@@ -1,0 +1,107 @@
+"""From a ragged batch of symbols to a vector a step: an embedding (or one-hot vectors) and a stack of recurrences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from throughtime.nn.dropout import sequence_dropout, word_dropout
+from throughtime.nn.init import initialise_recurrent
+from throughtime.nn.recurrent import GRU, LSTM, RNN, Recurrent
+from throughtime.ragged import Ragged
+
+__all__ = ["CELLS", "SymbolEncoder"]
+
+CELLS: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"elman": RNN, "lstm": LSTM, "gru": GRU}
+
+
+class SymbolEncoder(nn.Module):
+    """Symbols in, one vector of ``output_size`` a step out.
+
+    Args:
+        num_symbols: size of the vocabulary, ``V``.
+        embedding_size: ``E``; 0 feeds the one-hot vectors themselves to the recurrence.
+        cell: ``elman``, ``lstm`` or ``gru``.
+        hidden_size: ``H`` of each direction.
+        num_layers: recurrences stacked.
+        bidirectional: read both ways.
+        word_dropout: share of symbols shown as ``unk`` in training.
+        embedding_dropout: share of the embedding's features hidden in training, one mask a sequence.
+        layer_dropout: share hidden between layers in training.
+        recurrent_dropout: share of ``h_{t-1}`` hidden from the recurrent product, one mask a sequence.
+        unk: the symbol that stands for unknown ones.
+        specials: the first so many symbols are never dropped.
+
+    >>> _ = torch.manual_seed(0)
+    >>> encoder = SymbolEncoder(20, embedding_size=8, cell="gru", hidden_size=5, bidirectional=True)
+    >>> outputs, final, _ = encoder(Ragged.from_list([[2, 7, 3], [2, 3]]))
+    >>> outputs.values.shape, final.shape
+    (torch.Size([5, 10]), torch.Size([2, 10]))
+    """
+
+    def __init__(
+        self,
+        num_symbols: int,
+        *,
+        embedding_size: int,
+        cell: str,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        word_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        layer_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        unk: int = 1,
+        specials: int = 4,
+    ) -> None:
+        super().__init__()
+        self.word_dropout, self.embedding_dropout = word_dropout, embedding_dropout
+        self.unk, self.specials = unk, specials
+        self.embedding = nn.Embedding(num_symbols, embedding_size) if embedding_size else None
+        self.recurrent: Recurrent = CELLS[cell](
+            embedding_size or num_symbols,
+            hidden_size,
+            num_layers,
+            dropout=layer_dropout,
+            bidirectional=bidirectional,
+            recurrent_dropout=recurrent_dropout,
+        )
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+        initialise_recurrent(self.recurrent)
+
+    @property
+    def output_size(self) -> int:
+        """Size of each step's vector: ``H`` for each direction."""
+        return self.recurrent.output_size * self.recurrent.num_directions
+
+    def forward(self, symbols: Ragged, state: Any = None) -> tuple[Ragged, Tensor, Any]:
+        """Outputs, the last layer's final ``h [B, output_size]``, and the whole final state to carry on from.
+
+        Args:
+            symbols: ``[N]`` integers below ``V``.
+            state: from an earlier call; zero when none.
+        """
+        if self.training:
+            symbols = word_dropout(symbols, self.word_dropout, self.unk, self.specials)
+        steps = symbols
+        if self.embedding is not None:
+            steps = symbols.with_values(self.embedding(symbols.values))
+            if self.training:
+                steps = sequence_dropout(steps, self.embedding_dropout)
+        outputs, state = self.recurrent(steps, state)
+        h = state[0] if isinstance(state, tuple) else state
+        final = torch.cat(tuple(h[-self.recurrent.num_directions :]), dim=1)
+        return outputs, final, state
+
+    def step(self, symbols: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """One step of ``B`` sequences: ``symbols [B]`` to ``[B, output_size]`` and the state after it."""
+        outputs, _, state = self(Ragged.from_lengths(symbols, [1] * len(symbols)), state)
+        return outputs.values, state
+
+
+# Small enough that the first gates are far from saturation, large enough that words differ from the first step on.
+EMBEDDING_STD = 0.1

@@ -1,0 +1,54 @@
+"""A classifier that answers while it reads: state in, state out, equal to the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from throughtime.data.vocabulary import EOS, SOS, Vocabulary
+from throughtime.errors import UsageError
+from throughtime.tasks import Classifier
+
+__all__ = ["Stream"]
+
+
+class Stream:
+    """Reads a text piece by piece. The state is the caller's: keep it, copy it, go back to it.
+
+    Args:
+        task: a one-directional classifier.
+        vocabulary: its symbols.
+
+    Raises:
+        UsageError: when the model reads both ways, and so cannot answer before the end.
+
+    After any piece the probabilities are those of the whole text so far, as ``model.probabilities`` gives them,
+    provided that pieces end where words do (for characters, anywhere). ``max_length`` does not cut a stream.
+    """
+
+    def __init__(self, task: Classifier, vocabulary: Vocabulary) -> None:
+        if task.config.bidirectional:
+            raise UsageError(
+                "expected a model that reads one way, found one that reads both ways: "
+                "train with --no-bidirectional to stream"
+            )
+        self._task, self._vocabulary = task.eval(), vocabulary
+        self.labels = task.labels
+
+    def start(self) -> Any:
+        """The state before anything is read."""
+        return self._feed([SOS], None)[1]
+
+    def step(self, piece: str, state: Any) -> tuple[dict[str, float], Any]:
+        """Read a piece of text: the probability of each label for all that was read so far, and the state after it."""
+        _, state = self._feed(self._vocabulary.encode([piece])[0][1:-1].tolist(), state)
+        logits, _ = self._feed([EOS], state)
+        return dict(zip(self.labels, logits.softmax(1)[0].tolist(), strict=True)), state
+
+    @torch.no_grad()
+    def _feed(self, symbols: list[int], state: Any) -> tuple[torch.Tensor, Any]:
+        logits = torch.empty(0)
+        for symbol in symbols:
+            logits, state = self._task.step(torch.tensor([symbol]), state)
+        return logits, state

@@ -1,0 +1,1 @@
+"""The learning algorithm: the loop, update rules, schedules, stop rules, checkpoints."""

@@ -1,0 +1,97 @@
+"""Checkpoints: a folder each, tensors in safetensors and the rest in JSON, never pickle.
+
+A checkpoint is written under a temporary name and renamed, so that one that exists is whole; it carries the hashes
+of both parts, so that one that was cut short or altered since is found out and the one before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from throughtime.storage import flush, sha256
+
+__all__ = ["Checkpoint", "latest_checkpoint", "save_checkpoint"]
+
+KEEP = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``state`` is JSON; ``tensors`` are named."""
+
+    state: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def save_checkpoint(folder: Path, update: int, state: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
+    """Write the checkpoint of an update into ``folder`` and remove all but the ``KEEP`` newest.
+
+    Raises:
+        OSError: when the disk is full, say; earlier checkpoints stay.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"update-{update:09d}"
+    temporary = folder / f".update-{update:09d}.partial"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(contiguous, temporary / "tensors.safetensors")
+    except SafetensorError as error:  # what a full disk looks like from inside the library
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise OSError(f"{target}: cannot be written ({error})") from error
+    body = json.dumps(state, sort_keys=True)
+    content = {
+        "state": state,
+        "sha256": {
+            "state": hashlib.sha256(body.encode()).hexdigest(),
+            "tensors.safetensors": sha256(temporary / "tensors.safetensors"),
+        },
+    }
+    (temporary / "state.json").write_text(json.dumps(content), encoding="utf-8")
+    for part in (temporary / "tensors.safetensors", temporary / "state.json", temporary):
+        flush(part)
+    if target.exists():  # an altered one that was passed over, made again
+        shutil.rmtree(target)
+    temporary.rename(target)
+    flush(folder)
+    for old in _checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return target
+
+
+def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole, and a sentence on each newer one that is not."""
+    warnings: list[str] = []
+    for path in reversed(_checkpoints(folder)):
+        try:
+            return _read(path), warnings
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            warnings.append(f"{path}: cut short or altered, so it is not used ({error})")
+    return None, warnings
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("update-*")) if folder.is_dir() else []
+
+
+def _read(path: Path) -> Checkpoint:
+    content = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    body = json.dumps(content["state"], sort_keys=True)
+    found = {
+        "state": hashlib.sha256(body.encode()).hexdigest(),
+        "tensors.safetensors": sha256(path / "tensors.safetensors"),
+    }
+    for part, expected in content["sha256"].items():
+        if found[part] != expected:
+            raise ValueError(f"{part}: expected hash {expected[:12]}…, found {found[part][:12]}…")
+    return Checkpoint(content["state"], load_file(path / "tensors.safetensors"))

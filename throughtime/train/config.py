@@ -1,0 +1,37 @@
+"""The settings of the learning algorithm."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from throughtime.config import Config
+
+__all__ = ["TrainConfig"]
+
+
+class TrainConfig(Config):
+    """How a model learns."""
+
+    default_epochs: ClassVar[int] = 8
+
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="the update rule")
+    lr: float = Field(2e-3, gt=0, description="learning rate at its highest")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
+    weight_decay: float = Field(0.0, ge=0, description="pull of the weights towards zero")
+    schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="the learning rate's way to zero")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of all updates over which the learning rate rises")
+    average: float = Field(0.998, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+    clip_norm: float | None = Field(1.0, gt=0, description="scale a gradient down to this norm")
+    clip_value: float | None = Field(None, gt=0, description="cut each element of the gradient to this size")
+    batch_size: int = Field(32, ge=1, description="sequences of average length in a batch")
+    batch_tokens: int | None = Field(None, ge=1, description="tokens in a batch, in place of --batch-size")
+    epochs: int | None = Field(
+        None, ge=1, description="stop after so many passes over the data (8 if nothing else ends)"
+    )
+    updates: int | None = Field(None, ge=1, description="stop after so many updates")
+    minutes: float | None = Field(None, gt=0, description="stop after so many minutes, reading and reporting included")
+    patience: int | None = Field(None, ge=1, description="stop after so many evaluations without a better score")
+    until_loss: float | None = Field(None, gt=0, description="stop once an epoch's mean training loss is below this")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="seconds between checkpoints")

@@ -1,0 +1,62 @@
+"""What a run sets out to do: how many updates, from the settings or from a short timing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from throughtime.data.batches import Batches
+from throughtime.train.config import TrainConfig
+from throughtime.train.protocol import Task
+from throughtime.train.timing import measure
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Fixed before the first update, and kept in the checkpoints, so that a run can be repeated and resumed.
+
+    Attributes:
+        updates: over which the learning rate takes its course.
+        per_epoch: updates an epoch.
+        bound: the option that ends it: ``--epochs``, ``--updates`` or ``--minutes``.
+        epochs: whole epochs, where these end it.
+        seconds: how long it will take, as timed.
+        limit: what ``--minutes`` leaves for training, in seconds.
+    """
+
+    updates: int
+    per_epoch: int
+    bound: str
+    epochs: int | None
+    seconds: float
+    limit: float | None
+
+
+def make_plan(task: Task, batches: Batches, valid: Batches | None, config: TrainConfig, deadline: float | None) -> Plan:
+    """Time some updates on a copy and settle how many there will be.
+
+    Args:
+        task: what is trained; it is not touched.
+        batches: to learn from.
+        valid: evaluated after every epoch.
+        config: the settings.
+        deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
+    """
+    per_epoch = len(batches.plan(0))
+    room = None if deadline is None else deadline - time.monotonic()
+    timing = measure(task, batches, valid, config, 1.0 if room is None else min(20.0, max(1.0, 0.04 * room)))
+    bounds: dict[str, int] = {}
+    if config.updates is not None:
+        bounds["--updates"] = config.updates
+    if room is not None:
+        room -= timing.spent
+        each = timing.update + timing.evaluation / per_epoch
+        bounds["--minutes"] = max(1, int((room - timing.evaluation) / each))
+    if config.epochs is not None or not bounds:
+        bounds["--epochs"] = (config.epochs or config.default_epochs) * per_epoch
+    bound = min(bounds, key=lambda name: bounds[name])
+    updates = bounds[bound]
+    seconds = updates * timing.update + -(-updates // per_epoch) * timing.evaluation
+    return Plan(updates, per_epoch, bound, updates // per_epoch if bound == "--epochs" else None, seconds, room)

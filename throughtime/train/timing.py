@@ -1,0 +1,93 @@
+"""How long an update and an evaluation take, measured on a copy so that training itself is not touched."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from throughtime.data.batches import Batches
+from throughtime.train.averaging import WeightAverage
+from throughtime.train.config import TrainConfig
+from throughtime.train.loop import Place, train_steps
+from throughtime.train.optimizers import make_optimizer
+from throughtime.train.protocol import Task
+
+__all__ = ["Timing", "measure"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds: an average update's, one evaluation's; and what was spent on finding out."""
+
+    update: float
+    evaluation: float
+    spent: float
+
+
+def measure(task: Task, batches: Batches, valid: Batches | None, config: TrainConfig, seconds: float) -> Timing:
+    """Time updates for about ``seconds``, and one evaluation.
+
+    The updates timed are the first of the first epoch; their times, as a line through batch length and batch tokens,
+    give the mean over the whole epoch. Random states are put back, so that what follows is as if nothing had been.
+    """
+    begun = time.perf_counter()
+    with torch.random.fork_rng(devices=[]):
+        trial = copy.deepcopy(task)
+        trial.train()
+        evaluation = _time_evaluation(trial, valid)
+        taken, sizes = _time_updates(trial, batches, config, begun + evaluation + seconds)
+    update = _mean_over_epoch(np.array(taken), np.array(sizes), batches)
+    return Timing(update, evaluation, time.perf_counter() - begun)
+
+
+def _time_evaluation(trial: Task, valid: Batches | None) -> float:
+    if valid is None:
+        return 0.0
+    begun = time.perf_counter()
+    trial.evaluate(valid)
+    return time.perf_counter() - begun
+
+
+def _time_updates(
+    trial: Task, batches: Batches, config: TrainConfig, until: float
+) -> tuple[list[float], list[tuple[int, int]]]:
+    place = Place()
+    steps = train_steps(
+        trial,
+        batches,
+        make_optimizer(trial.parameters(), config),
+        WeightAverage(trial, config.average),
+        config,
+        place,
+        1,
+    )
+    plan = batches.plan(0)
+    taken: list[float] = []
+    now = time.perf_counter()
+    while len(taken) < 3 or (now < until and len(taken) < len(plan)):
+        next(steps)
+        before, now = now, time.perf_counter()
+        taken.append(now - before)
+    sizes = [_size(batches, plan[place % len(plan)]) for place in range(len(taken))]
+    if len(taken) > 3:  # the first update also makes the library's own preparations
+        return taken[1:], sizes[1:]
+    return taken, sizes
+
+
+def _size(batches: Batches, rows: list[int]) -> tuple[int, int]:
+    lengths = batches.data.inputs.lengths[rows]
+    return int(lengths.max()), int(lengths.sum())
+
+
+def _mean_over_epoch(taken: np.ndarray, sizes: np.ndarray, batches: Batches) -> float:
+    if len(taken) < 10:
+        return float(taken.mean())
+    line, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(sizes)), sizes]), taken, rcond=None)
+    every = np.array([_size(batches, rows) for rows in batches.plan(0)])
+    estimate = float(np.mean(np.column_stack([np.ones(len(every)), every]) @ line))
+    # A line through few points may lean anywhere: it corrects the plain mean, within reason.
+    return float(np.clip(estimate, 0.7 * taken.mean(), 1.4 * taken.mean()))
