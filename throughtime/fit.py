@@ -160,6 +160,8 @@ def settle(config: ModelConfig) -> torch.device:
         torch.set_num_threads(run.threads)
     torch.manual_seed(run.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # A debugging aid that comes along with it and costs a fifth of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     cuda = run.device == "cuda" or (run.device == "auto" and torch.cuda.is_available())
     return torch.device("cuda" if cuda else "cpu")
 

@@ -1,11 +1,13 @@
-"""Thin faces over scikit-learn's metrics, with the names that ``evaluate --json`` prints."""
+"""Thin faces over scikit-learn's metrics, with the names that ``evaluate --json`` prints.
+
+It is imported where it is used: it takes nearly a second, which a prediction need not wait for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, f1_score
 
 __all__ = ["classification", "confusion"]
 
@@ -16,6 +18,8 @@ def classification(targets: np.ndarray, predicted: np.ndarray, labels: Sequence[
     >>> classification(np.array([0, 0, 1]), np.array([0, 1, 1]), ["ham", "spam"])["f1_by_class"]
     {'ham': 0.6666666666666666, 'spam': 0.6666666666666666}
     """
+    from sklearn.metrics import f1_score
+
     numbers = list(range(len(labels)))
     scores = f1_score(targets, predicted, labels=numbers, average=None, zero_division=0.0)
     seen = np.isin(numbers, np.concatenate([targets, predicted]))
@@ -28,5 +32,7 @@ def classification(targets: np.ndarray, predicted: np.ndarray, labels: Sequence[
 
 def confusion(targets: np.ndarray, predicted: np.ndarray, classes: int) -> list[list[int]]:
     """``[classes][classes]`` counts: true class down, predicted class across."""
+    from sklearn.metrics import confusion_matrix
+
     table: list[list[int]] = confusion_matrix(targets, predicted, labels=list(range(classes))).tolist()
     return table

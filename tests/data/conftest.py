@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def shared_data(request: pytest.FixtureRequest) -> Path:
-    """The folder of public data sets, where it is at hand."""
-    told = os.environ.get("THROUGHTIME_DATA")
-    folder = Path(told) if told else request.config.rootpath / ".." / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the public data sets are not here: set THROUGHTIME_DATA to their folder")
-    return folder
 
 
 @pytest.fixture

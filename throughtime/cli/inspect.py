@@ -10,7 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from throughtime.cli.common import add_model, open_model, print_json
-from throughtime.cli.screen import console, scores_table, seconds_in_words, sparkline
+from throughtime.cli.screen import console, scores_table, sparkline
+from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
 
 __all__ = ["add_arguments"]

@@ -7,12 +7,16 @@ import errno
 import importlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from throughtime.errors import ThroughtimeError
 from throughtime.version import __version__
 
 __all__ = ["main", "run"]
+
+BEGUN = time.monotonic()
+"""``--minutes`` counts from here: importing and reading are part of it."""
 
 COMMANDS = {
     "train": "learn a model from a file",

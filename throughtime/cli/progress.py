@@ -7,8 +7,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from throughtime.cli.screen import bytes_in_words, seconds_in_words
 from throughtime.fit import FitListener, Summary
+from throughtime.inspect.words import bytes_in_words, seconds_in_words
 from throughtime.train.loop import Step
 from throughtime.train.protocol import Record
 from throughtime.train.stopping import Progress as RunProgress

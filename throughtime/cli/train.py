@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import shlex
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,23 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from throughtime.cli.main import BEGUN
 from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
-from throughtime.cli.screen import console, scores_table, seconds_in_words
+from throughtime.cli.screen import console, scores_table
 from throughtime.data.columns import Example, read_examples, read_like
 from throughtime.data.config import DataConfig
 from throughtime.data.split import stratified_split
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.fit import Fitted, Splits, fit, remove_model
+from throughtime.inspect.words import seconds_in_words
 from throughtime.model import ModelConfig, RunConfig, read_config
 from throughtime.storage import sha256
 from throughtime.tasks import Classifier, ClassifierConfig
 from throughtime.train.config import TrainConfig
 
 __all__ = ["add_arguments"]
-
-BEGUN = time.monotonic()
-"""``--minutes`` counts from here: reading is part of it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

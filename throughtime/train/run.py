@@ -159,7 +159,8 @@ class Run:
         self._sums = _Sums()
         self.history.append(record)
         if self.folder is not None:
-            self._write_history()
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(_line(record))
         self.listener.evaluated(record)
 
     def _is_best(self, valid: dict[str, Any] | None) -> bool:
@@ -249,9 +250,13 @@ class Run:
             torch.cuda.set_rng_state(tensors["random/cuda"])
 
     def _write_history(self) -> None:
+        """As far as the checkpoint goes: what was written after it will come again."""
         assert self.folder is not None
-        lines = "".join(json.dumps(asdict(record)) + "\n" for record in self.history)
-        write_atomically(self.folder / "metrics.jsonl", lines)
+        write_atomically(self.folder / "metrics.jsonl", "".join(map(_line, self.history)))
+
+
+def _line(record: Record) -> str:
+    return json.dumps(asdict(record)) + "\n"
 
 
 @dataclass

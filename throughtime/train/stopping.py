@@ -32,7 +32,7 @@ class Progress:
 
 Rule = Callable[[Progress], str | None]
 
-LATE = 1.07
+LATE = 1.04
 """How far over ``--minutes`` a run may go when the machine turns out slower than it was timed."""
 
 

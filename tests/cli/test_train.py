@@ -1,0 +1,262 @@
+"""``throughtime train classify`` as a person uses it, and misuses it."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import throughtime as tt
+from tests.cli.conftest import SMALL
+from tests.conftest import ROOT, reviews
+
+FOLDER = {
+    "README.md",
+    "config.json",
+    "labels.json",
+    "metrics.jsonl",
+    "model.safetensors",
+    "report.html",
+    "tokenizer.json",
+}
+
+
+def test_from_a_file_to_a_model(run, reviews_file, tmp_path):
+    out = tmp_path / "model"
+    result = run("train", "classify", reviews_file, "--test", "0.2", "--out", out, *SMALL)
+    assert result.code == 0
+    assert result.out == ""
+    for words in (
+        "300 rows, read as csv",
+        "216 to learn from, 24 to choose by, 60 to test on",
+        "2 classes",
+        "parameters, whatever the length of a text",
+        "6 epochs are done (--epochs)",
+        "throughtime predict",
+    ):
+        assert words in result.err
+    assert {path.name for path in out.iterdir()} == FOLDER
+    assert tt.load(out).predict(["a lovely warm film", "a dull cold film"]) == ["good", "bad"]
+
+
+def test_parameters_do_not_depend_on_the_length(run, tmp_path):
+    counts = []
+    for repeat in (1, 9):
+        path = tmp_path / f"{repeat}.csv"
+        path.write_text("sentiment,review\n" + "".join(f"{a},{' '.join([b] * repeat)}\n" for a, b in reviews(60)))
+        assert run("train", "classify", path, "--out", tmp_path / f"m{repeat}", *SMALL, "--epochs", 1).code == 0
+        counts.append(tt.load(tmp_path / f"m{repeat}").parameters)
+    assert counts[0] == counts[1]
+
+
+def test_same_seed_same_bytes_other_seed_others(run, reviews_file, tmp_path):
+    weights = []
+    for number, seed in enumerate((4, 4, 5)):
+        out = tmp_path / str(number)
+        assert run("train", "classify", reviews_file, "--seed", seed, "--out", out, *SMALL, "--epochs", 1).code == 0
+        weights.append((out / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--cell", "gru", "--pooling", "attention", "--no-bidirectional", "--recurrent-dropout", "0.1"],
+        ["--cell", "elman", "--one-hot", "--pooling", "mean", "--num-layers", "2", "--class-weights", "balanced"],
+        ["--tokens", "char", "--pooling", "last", "--label-smoothing", "0.1", "--optimizer", "sgd", "--lr", "0.1"],
+        ["--tokens", "bpe", "--vocab-size", "60", "--min-count", "2", "--valid", "0", "--max-length", "9"],
+    ],
+    ids=["gru", "elman-one-hot", "characters", "pieces-no-validation"],
+)
+def test_every_kind_of_model_trains_saves_loads_and_is_verified(run, reviews_file, tmp_path, options):
+    out = tmp_path / "model"
+    assert run("train", "classify", reviews_file, "--out", out, *SMALL, "--epochs", 1, *options).code == 0
+    assert run("inspect", out).code == 0
+    assert run("verify", out, reviews_file).code == 0
+
+
+# ---- the folder: refused, replaced, gone on with ----
+
+
+def test_a_folder_that_holds_a_model_is_refused_then_replaced(run, trained, model):
+    before = (model / "model.safetensors").read_bytes()
+    words = ["train", "classify", trained / "reviews.csv", "--out", model, *SMALL, "--epochs", 1]
+    refused = run(*words)
+    assert refused.code == 2
+    assert "already holds a model: --overwrite replaces it" in refused.err
+    assert (model / "model.safetensors").read_bytes() == before
+    (model / "notes.txt").write_text("mine")
+    assert run(*words, "--overwrite").code == 0
+    assert (model / "model.safetensors").read_bytes() != before
+    assert (model / "notes.txt").read_text() == "mine"
+
+
+def test_overwrite_keeps_the_old_model_when_the_new_data_cannot_be_read(run, model):
+    assert run("train", "classify", "nowhere.csv", "--out", model, "--overwrite").code == 2
+    assert tt.load(model).predict(["lovely"])
+
+
+def test_resume_of_a_finished_run_says_so(run, trained, model):
+    result = run("train", "classify", trained / "reviews.csv", "--out", model, "--resume", *SMALL)
+    assert (result.code, "the run is finished" in result.err) == (0, True)
+
+
+def test_resume_without_a_checkpoint_begins_anew(run, reviews_file, tmp_path):
+    assert run("train", "classify", reviews_file, "--out", tmp_path / "m", "--resume", *SMALL, "--epochs", 1).code == 0
+
+
+def words_for(file, out, *more):
+    settings = ["--epochs", "40", "--checkpoint-seconds", "0.02", "--threads", "1", "--patience", "30"]
+    return ["train", "classify", str(file), "--out", str(out), *SMALL, *settings, *more]
+
+
+def start(*words):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "throughtime.cli.main", *map(str, words)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def wait_for_checkpoint(process, out):
+    while not list((out / "checkpoints").glob("update-*")) and process.poll() is None:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_random_moments_the_result_is_the_same_to_the_byte(run, reviews_file, tmp_path, kills):
+    whole = tmp_path / "whole"
+    assert run(*words_for(reviews_file, whole)).code == 0
+    out, draw, killed = tmp_path / "killed", random.Random(kills), 0
+    while killed < kills:
+        process = start(*words_for(reviews_file, out, "--resume"))
+        wait_for_checkpoint(process, out)
+        time.sleep(draw.uniform(0, 0.4))
+        process.kill()
+        _, said = process.communicate()
+        assert "Traceback" not in said
+        if (out / "config.json").exists() and json.loads((out / "config.json").read_text())["files"]:
+            shutil.rmtree(out)  # it was too fast for this kill: begin anew, the others are still to come
+        killed += 1
+    assert run(*words_for(reviews_file, out, "--resume")).code == 0
+    for name in ("model.safetensors", "tokenizer.json", "labels.json"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(reviews_file, tmp_path, number):
+    out = tmp_path / "m"
+    process = start(*words_for(reviews_file, out, "--epochs", "4000"))
+    wait_for_checkpoint(process, out)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "--resume" in said
+    assert list((out / "checkpoints").glob("update-*"))
+
+
+def stopped_early(run, reviews_file, out, monkeypatch):
+    """A folder with a run that was stopped after its first evaluation."""
+    from throughtime.cli import progress
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.ProgressScreen, "evaluated", stop)
+    assert run(*words_for(reviews_file, out)).code == 1
+    monkeypatch.undo()
+
+
+def test_an_unfinished_folder_is_neither_used_nor_lost(run, reviews_file, tmp_path, monkeypatch):
+    out = tmp_path / "m"
+    stopped_early(run, reviews_file, out, monkeypatch)
+    refused = run(*words_for(reviews_file, out))
+    assert (refused.code, "--resume goes on with it" in refused.err) == (2, True)
+    unfinished = run("inspect", out)
+    assert (unfinished.code, "training has not come to its end" in unfinished.err) == (2, True)
+
+
+def test_resume_with_other_settings_or_data_is_refused(run, reviews_file, tmp_path, monkeypatch):
+    out = tmp_path / "m"
+    stopped_early(run, reviews_file, out, monkeypatch)
+    other = run(*words_for(reviews_file, out, "--resume", "--lr", "0.5"))
+    assert (other.code, "--lr: expected 0.02, as the run began with, found 0.5" in other.err) == (2, True)
+    reviews_file.write_text(reviews_file.read_text() + "good,one more lovely film\n")
+    changed = run(*words_for(reviews_file, out, "--resume"))
+    assert changed.code == 2
+    assert "expected the train data that the run began with, found other content" in changed.err
+
+
+# ---- bad input ----
+
+BAD = {
+    "missing column": ("a,b\nx,y\n", ["--text", "review", "--label", "b"], 'found the columns "a", "b"', 2),
+    "empty file": ("", [], "expected", 2),
+    "one class only": ("sentiment,review\ngood,a film\ngood,b film\n", [], "at least two different labels", 2),
+    "too many fields": ("sentiment,review\ngood,a\nbad,b,c\n", [], "line 3", 2),
+    "out of range": ("sentiment,review\ngood,a\nbad,b\n", ["--dropout", "1.5"], "--dropout", 2),
+    "share beyond 1": ("sentiment,review\ngood,a\nbad,b\n", ["--valid", "1.5"], "--valid", 2),
+    "file for valid missing": ("sentiment,review\ngood,a\nbad,b\n", ["--valid", "no.csv"], "no.csv", 2),
+}
+
+
+@pytest.mark.parametrize(("content", "options", "words", "code"), BAD.values(), ids=BAD)
+def test_bad_input_gets_one_clear_sentence(run, tmp_path, content, options, words, code):
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    result = run("train", "classify", path, "--out", tmp_path / "m", *options)
+    assert result.code == code
+    assert result.out == ""
+    assert words in result.err
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "m").exists()
+
+
+def test_broken_json_is_named_by_its_line(run, tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": \n')
+    result = run("train", "classify", path, "--out", tmp_path / "m")
+    assert result.code == 2
+    assert f"{path}, line 2" in result.err
+
+
+def test_a_label_that_training_lacks_is_named_by_its_line(run, reviews_file, tmp_path):
+    held = tmp_path / "held.csv"
+    held.write_text("sentiment,review\ngood,a film\nsoso,another film\n")
+    result = run("train", "classify", reviews_file, "--valid", held, "--out", tmp_path / "m")
+    assert result.code == 2
+    assert f"{held}, line 3: expected one of the labels of the training data (bad, good), found 'soso'" in result.err
+
+
+def test_no_room_on_the_disk(run, reviews_file, tmp_path, monkeypatch):
+    from throughtime.train import checkpoint
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    result = run("train", "classify", reviews_file, "--out", tmp_path / "m", *SMALL)
+    assert result.code == 1
+    assert "No space left on device" in result.err
+
+
+def test_minutes_are_those_of_the_whole_command(reviews_file, tmp_path):
+    begun = time.monotonic()
+    process = start("train", "classify", reviews_file, "--out", tmp_path / "m", *SMALL[:4], "--minutes", "0.3")
+    _, said = process.communicate()
+    taken = time.monotonic() - begun
+    assert process.returncode == 0
+    assert "(--minutes)" in said
+    assert 18 * 0.5 < taken < 18 * 1.1  # what else runs here while it is timed may make it end early
+    assert tt.load(tmp_path / "m").predict(["a lovely warm film"]) == ["good"]

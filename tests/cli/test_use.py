@@ -1,0 +1,196 @@
+"""The commands that use a trained model."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+import throughtime as tt
+from tests.cli.conftest import SMALL
+from throughtime.data.columns import Example
+
+
+def test_evaluate_prints_exactly_one_json_object(run, trained):
+    result = run("evaluate", trained / "model", trained / "more.csv", "--json")
+    assert result.code == 0
+    scores = json.loads(result.out)
+    assert set(scores) == {"accuracy", "macro_f1", "f1_by_class", "loss", "examples"}
+    assert scores["examples"] == 300
+    assert scores["accuracy"] > 0.9
+    assert set(scores["f1_by_class"]) == {"good", "bad"}
+
+
+def test_evaluate_agrees_with_predict(run, trained):
+    scores = json.loads(run("evaluate", trained / "model", trained / "more.csv", "--json").out)
+    rows = list(csv.DictReader(io.StringIO(run("predict", trained / "model", trained / "more.csv").out)))
+    assert sum(row["predicted"] == row["sentiment"] for row in rows) / len(rows) == scores["accuracy"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_predict_keeps_the_files_own_columns(run, trained, tmp_path, kind):
+    out = tmp_path / f"out.{kind}"
+    assert run("predict", trained / "model", trained / "more.csv", "--out", out).code == 0
+    text = out.read_text()
+    if kind == "jsonl":
+        rows = [json.loads(line) for line in text.splitlines()]
+    else:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter="," if kind == "csv" else "\t"))
+    assert list(rows[0]) == ["sentiment", "review", "predicted", "probability", "p(bad)", "p(good)"]
+    assert len(rows) == 300
+    assert all(abs(float(row["p(bad)"]) + float(row["p(good)"]) - 1) < 1e-5 for row in rows)
+
+
+def test_predict_without_labels_and_with_other_columns(run, trained, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text('id,review,stars\n7,"a lovely, warm film",5\n8,a dull cold film,\n')
+    result = run("predict", trained / "model", path)
+    rows = list(csv.DictReader(io.StringIO(result.out)))
+    assert [(row["id"], row["predicted"]) for row in rows] == [("7", "good"), ("8", "bad")]
+
+
+def test_predict_loses_nothing_already_written(run, trained, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("mine")
+    assert run("predict", trained / "model", trained / "more.csv", "--out", out).code == 2
+    bad = tmp_path / "bad.csv"
+    bad.write_text("sentiment,review\ngood,a\ngood,b,c\n")
+    assert run("predict", trained / "model", bad, "--out", out, "--overwrite").code == 2
+    assert out.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_lines_are_answered_as_they_come(trained):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "throughtime.cli.main", "predict", str(trained / "model"), "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for text, label in (("a lovely warm film", "good"), ("", None), ("a dull cold film", "bad")):
+        process.stdin.write(text + "\n")
+        process.stdin.flush()
+        found, probability, echoed = process.stdout.readline().rstrip("\n").split("\t")  # before the next is written
+        assert echoed == text
+        assert 0.5 <= float(probability) <= 1
+        assert label in (None, found)
+    process.stdin.close()
+    assert process.wait() == 0
+    process.stdout.close()
+
+
+def test_inspect_shows_what_the_model_is(run, trained):
+    result = run("inspect", trained / "model")
+    for words in ("2 classes", "lstm", "reviews.csv", "accuracy", "report.html"):
+        assert words in result.out
+    content = json.loads(run("inspect", trained / "model", "--json").out)
+    assert content["parameters"] == tt.load(trained / "model").parameters
+    assert len(content["curve"]) == 6
+
+
+def test_verify_finds_no_influence_of_padding_neighbours_and_order(run, trained):
+    for file in ([], [trained / "more.csv"]):
+        result = run("verify", trained / "model", *file, "--json")
+        assert result.code == 0
+        found = json.loads(result.out)
+        assert len(found["differences"]) == 3
+        assert found["largest"] == max(found["differences"].values()) <= 1e-6
+
+
+def test_verify_fails_when_neighbours_have_influence(run, trained, monkeypatch):
+    from throughtime.tasks import Classifier
+
+    real = Classifier.probabilities
+    monkeypatch.setattr(Classifier, "probabilities", lambda self, x: real(self, x) + 1e-5 * len(x))
+    result = run("verify", trained / "model")
+    assert (result.code, "beyond" in result.out) == (1, True)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("cell", ["elman", "lstm", "gru"])
+def test_a_stream_equals_the_whole(run, reviews_file, tmp_path, pooling, cell):
+    out = tmp_path / "m"
+    words = ["--no-bidirectional", "--num-layers", 2, "--pooling", pooling, "--cell", cell, "--updates", 3]
+    assert run("train", "classify", reviews_file, "--out", out, *SMALL[:4], *words).code == 0
+    model = tt.load(out)
+    stream = model.stream()
+    state, read = stream.start(), []
+    for word in ["a", "lovely", "story", "with", "a", "dull", "ending", "."]:
+        before = state
+        probabilities, state = stream.step(word, state)
+        read.append(word)
+        whole = model.probabilities([" ".join(read)])[0]
+        assert list(probabilities.values()) == pytest.approx(whole.tolist(), abs=1e-6)
+    again, _ = stream.step(word, before)  # the state was the caller's all along
+    assert again == probabilities
+
+
+def test_a_model_that_reads_both_ways_does_not_stream(trained):
+    with pytest.raises(tt.UsageError, match="--no-bidirectional"):
+        tt.load(trained / "model").stream()
+
+
+# ---- a model folder that is not whole ----
+
+
+def test_a_missing_model(run, tmp_path):
+    result = run("predict", tmp_path / "no", "-")
+    assert (result.code, "found no config.json" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "labels.json"])
+@pytest.mark.parametrize("how", ["missing", "altered"])
+def test_a_file_that_is_missing_or_altered(run, trained, model, name, how):
+    path = model / name
+    if how == "missing":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    result = run("evaluate", model, trained / "more.csv")
+    assert result.code == 2
+    assert name in result.err
+    assert ("altered" if how == "altered" else "found none") in result.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [('{"format": 99}', "expected format 1 or older, found 99"), ("{", "cannot be read"), ("[]", "cannot be read")],
+)
+def test_settings_that_cannot_be_used(run, model, content, words):
+    (model / "config.json").write_text(content)
+    result = run("inspect", model)
+    assert (result.code, words in result.err) == (2, True)
+
+
+def test_evaluate_names_an_unseen_label(run, trained, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("sentiment,review\ngood,a film\nfair,a film\n")
+    result = run("evaluate", trained / "model", path)
+    assert (result.code, f"{path}, line 3" in result.err) == (2, True)
+
+
+# ---- in Python ----
+
+
+def test_save_and_load_give_the_same_model(trained, tmp_path):
+    model = tt.load(trained / "model")
+    model.save(tmp_path / "copy")
+    texts = ["a lovely film", "", "a dull film " * 30]
+    assert (tt.load(tmp_path / "copy").probabilities(texts) == model.probabilities(texts)).all()
+    assert model.probabilities([]).shape == (0, 2)
+
+
+def test_evaluate_in_python(trained):
+    scores = tt.load(trained / "model").evaluate([Example("a lovely warm film", "good", "here", 1)])
+    assert scores["examples"] == 1
+    assert scores["confusion"] == [[0, 0], [0, 1]]
+
+
+def test_help_needs_no_torch():
+    code = "import sys; from throughtime.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

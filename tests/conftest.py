@@ -1,0 +1,56 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_it_was():
+    """Training sets threads, seed and determinism for the whole process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the tests' models are small: threads would only wait for each other
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets, beside the repository or where THROUGHTIME_DATA says."""
+    folder = Path(os.environ.get("THROUGHTIME_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the real data sets are not on this machine (THROUGHTIME_DATA names their folder)")
+    return folder
+
+
+GOOD = ["lovely", "warm", "funny", "clever", "bright", "tender", "rich"]
+BAD = ["dull", "cold", "flat", "tired", "silly", "empty", "long"]
+FILLER = ["the", "a", "film", "story", "was", "and", "its", "cast", "ending", "with", "of"]
+
+
+def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Made-up reviews: a few words that decide among many that do not."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        label, words = draw.choice([("good", GOOD), ("bad", BAD)])
+        text = draw.choices(FILLER, k=draw.randrange(2, 12)) + draw.choices(words, k=2)
+        draw.shuffle(text)
+        rows.append((label, " ".join(text)))
+    return rows
+
+
+@pytest.fixture
+def reviews_file(tmp_path: Path) -> Path:
+    """300 made-up reviews as CSV with a header."""
+    path = tmp_path / "reviews.csv"
+    path.write_text("sentiment,review\n" + "".join(f"{label},{text}\n" for label, text in reviews(300)))
+    return path

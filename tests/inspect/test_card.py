@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from throughtime.inspect.card import interval, write_card
+
+
+@pytest.fixture
+def card(tmp_path):
+    def write(model):
+        path = tmp_path / "README.md"
+        write_card(path, model)
+        return path.read_text(encoding="utf-8")
+
+    return write
+
+
+def test_holds_scores_with_their_examples(card, make_model):
+    content = card(make_model())
+    assert re.search(r"\| test \| 47 \| 87\.2% \(.*\) \| 86\.4% \| 0\.2468 \|", content)
+    assert re.search(r"\| validation \| 47 \|", content)
+    assert "| spam | 100.0% |" in content
+
+
+def test_says_how_to_use_it(card, make_model):
+    content = card(make_model())
+    for line in (
+        "throughtime predict DIR FILE",
+        "import throughtime as tt",
+        'model = tt.load("DIR")',
+        "model.predict([",
+    ):
+        assert line in content
+
+
+def test_names_files_without_their_folders(card, make_model):
+    content = card(make_model())
+    assert "| training | texts.csv | 1,234 |" in content
+    assert "private" not in content
+
+
+def test_says_its_limits(card, make_model):
+    content = card(make_model())
+    assert "Words that training did not show become `<unk>`" in content
+    assert "not calibrated" in content
+    assert "for the owner" in content
+
+
+def test_without_held_out_data_it_says_that_nothing_is_known(card, make_model):
+    content = card(make_model(valid=False, test=False))
+    assert "nothing is known" in content
+    assert "- ham\n- spam" in content
+
+
+def test_text_of_the_user_is_never_markup(card, make_model):
+    content = card(make_model(["<b>|`x`*", "line\nbreak"]))
+    assert r"| &lt;b\>\|\`x\`\* | 50.0% |" in content
+    assert "| line break |" in content
+
+
+def test_tables_have_as_many_cells_in_each_row(card, make_model):
+    tables = re.findall(r"(?:^\|.*\n)+", card(make_model(["a|b", "c\\"])), re.MULTILINE)
+    assert len(tables) == 4
+    for table in tables:
+        widths = {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 3), (1.0, 3), (0.5, 1), (0.9, 10_000)])
+def test_interval_holds_the_share_and_stays_within_0_and_1(share, count):
+    low, high = interval(share, count)
+    assert 0 <= low <= share <= high <= 1
+    assert low < high

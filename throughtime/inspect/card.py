@@ -1,0 +1,186 @@
+"""The model card: the README of a model's folder, in plain Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from throughtime.model import Model
+from throughtime.storage import write_atomically
+
+__all__ = ["PARTS", "interval", "network_in_words", "write_card"]
+
+THAT_MATTER = (
+    *("tokens", "lowercase", "max_length", "cell", "hidden_size", "num_layers", "bidirectional", "pooling"),
+    *("dropout", "word_dropout", "optimizer", "lr", "batch_size", "seed"),
+)
+PARTS = {"test": "test", "valid": "validation"}
+"""The results there may be, the one never used for a choice first."""
+
+CARD = """\
+# A text classifier with {classes} classes
+
+It reads a text and tells its class: {network}, trained with Throughtime from nothing else than the data below.
+`report.html` beside this file shows how it learnt and where it errs.
+
+## Use
+
+`DIR` stands for this folder, `FILE` for a file of the same kind as the training data.
+
+    throughtime predict DIR FILE
+    throughtime evaluate DIR FILE
+
+```python
+import throughtime as tt
+
+model = tt.load("DIR")
+model.predict(["a text", "another one"])  # a label each
+model.probabilities(["a text", "another one"])  # a row each, a column a label
+```
+
+## Scores
+
+{scores}
+
+## Labels
+
+{labels}
+
+## Data
+
+{data}
+
+## Settings that matter
+
+{settings}
+
+## Limits
+
+- It was trained on the data above and on nothing else; text of another kind, time or language can fare worse than
+  the scores say.
+- {unknown} that training did not show become `<unk>`: all of them look the same to it.
+- The probabilities are not calibrated: 0.9 does not mean right nine times in ten.
+- It always answers with one of its labels, also where none fits.
+
+## Version and licence
+
+Made with throughtime {version} (model format {format}).
+Licence: for the owner of the model and its data to state.
+"""
+
+
+def write_card(path: Path, model: Model) -> None:
+    """Write the model's card.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
+    config = model.config
+    content = CARD.format(
+        classes=len(model.labels),
+        network=network_in_words(model),
+        scores=_scores(config.result),
+        labels=_labels(model),
+        data=_data(config.data),
+        settings=_settings(model),
+        unknown={"word": "Words", "char": "Characters"}.get(config.vocabulary.tokens, "Pieces"),
+        version=config.throughtime,
+        format=config.format,
+    )
+    write_atomically(path, content)
+
+
+def network_in_words(model: Model) -> str:
+    """The network in a sentence's part, as plain text."""
+    network = model.config.network
+    cell = {"elman": "an Elman RNN", "lstm": "an LSTM", "gru": "a GRU"}[network.cell]
+    layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
+    ways = " in each of two directions" if network.bidirectional else ", reading one way"
+    pooling = {"last": "its last state", "attention": "attention over all steps"}
+    pooled = pooling.get(network.pooling, f"the {network.pooling} over all steps")
+    step = {"word": "words", "char": "characters"}.get(model.config.vocabulary.tokens, "pieces of words")
+    return (
+        f"{cell} over {step} with {layers}{network.hidden_size} units{ways} and {pooled} ({model.parameters:,} weights)"
+    )
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """Where the true share lies in 95 of 100 samples: Wilson's interval (1927).
+
+    >>> tuple(round(bound, 3) for bound in interval(0.9, 100))
+    (0.826, 0.945)
+    """
+    z = 1.96
+    middle = share + z * z / (2 * count)
+    spread = z * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    whole = 1 + z * z / count
+    # Rounding may put a bound a hair outside, which would read as -0.0%.
+    return max(0.0, min(share, (middle - spread) / whole)), min(1.0, max(share, (middle + spread) / whole))
+
+
+def _scores(result: dict[str, Any]) -> str:
+    found = {name: result[part] for part, name in PARTS.items() if result.get(part)}
+    if not found:
+        return "No data was held out, so nothing is known of how well it does."
+    rows = [
+        (name, f"{scores['examples']:,}", _accuracy(scores), f"{scores['macro_f1']:.1%}", f"{scores['loss']:.4f}")
+        for name, scores in found.items()
+    ]
+    table = _table(("data", "examples", "accuracy (95% interval)", "macro F1", "loss"), rows)
+    return f"{table}\n\nThe validation data chose the weights; the test data, where there is some, had no part in it."
+
+
+def _accuracy(scores: dict[str, Any]) -> str:
+    low, high = interval(scores["accuracy"], scores["examples"])
+    return f"{scores['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _labels(model: Model) -> str:
+    """The labels, with their F1 where it is known."""
+    result = model.config.result
+    part = next((part for part in PARTS if result.get(part)), None)
+    if part is None:
+        return "\n".join(f"- {_escape(label)}" for label in model.labels)
+    f1 = result[part]["f1_by_class"]
+    return _table(
+        ("label", f"F1 on the {PARTS[part]} data"), [(_escape(label), f"{f1[label]:.1%}") for label in model.labels]
+    )
+
+
+def _data(data: dict[str, Any]) -> str:
+    """File names and rows, and no more: a card travels, and paths and texts are the owner's."""
+    rows = []
+    for part, name in {"train": "training", "valid": "validation", "test": "test"}.items():
+        facts = data.get(part) or {}
+        if facts.get("rows"):
+            path = facts.get("path")
+            file = _escape(Path(path).name or path) if path else "held out of the training file"
+            rows.append((name, file, f"{facts['rows']:,}"))
+    return _table(("for", "file", "rows"), rows) if rows else "Not known."
+
+
+def _settings(model: Model) -> str:
+    config = model.config
+    chosen = config.vocabulary.model_dump() | config.network.model_dump() | config.train | config.run.model_dump()
+    wanted = {name.replace("_", " "): chosen[name] for name in THAT_MATTER if name in chosen}
+    wanted |= {"symbols known": len(model.vocabulary), "updates": config.result.get("updates")}
+    return _table(("setting", "value"), [(name, _value(value)) for name, value in wanted.items()])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else _escape(str(value))
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is, in a table's cell too."""
+    safe = re.sub(r"([\\`*_{}\[\]()#+!|~>$-])", r"\\\1", " ".join(text.split()))
+    return safe.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,149 @@
+"""The report's curves as inline SVG whose colours the page's style sheet decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from throughtime.train.protocol import Record
+
+__all__ = ["Chart", "Line", "charts", "draw"]
+
+# Drawn in these, then named for what they are, so that one picture serves the light and the dark page.
+COLOURS = {"ink": "#000001", "quiet": "#000002", "line": "#000003", "first": "#000004", "second": "#000005"}
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",  # real text: small, sharp, found by a search in the page
+    "svg.hashsalt": "throughtime",
+    "font.size": 9.5,
+    "text.color": COLOURS["ink"],
+    "axes.edgecolor": COLOURS["line"],
+    "axes.labelcolor": COLOURS["quiet"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": COLOURS["line"],
+    "grid.linewidth": 0.5,
+    "xtick.color": COLOURS["line"],
+    "ytick.color": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["quiet"],
+    "ytick.labelcolor": COLOURS["quiet"],
+    "axes.formatter.useoffset": False,
+    "legend.frameon": False,
+}
+MOST_MARKERS = 40
+STEPS = (1, 2, 5, 10)
+NOTHING = {"Creator": None, "Date": None, "Format": None, "Type": None}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: its name in the legend, its values, one an evaluation, and its colour's name."""
+
+    name: str
+    values: Sequence[float]
+    colour: str = "first"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture: a title, its lines, whether they are shares, and its height in inches."""
+
+    title: str
+    lines: Sequence[Line]
+    percent: bool = False
+    height: float = 2.7
+
+
+def charts(history: Sequence[Record]) -> list[Chart]:
+    """What a run's evaluations show: the loss, the scores if it had validation data, and the gradient."""
+    valid = [record.valid for record in history if record.valid]
+    loss = [Line("training", [record.loss for record in history], "second")]
+    found = [Chart("Loss", loss)]
+    if len(valid) == len(history):
+        loss.append(Line("validation", [part["loss"] for part in valid]))
+        scores = [
+            Line("macro F1", [part["macro_f1"] for part in valid], "second"),
+            Line("accuracy", [part["accuracy"] for part in valid]),
+        ]
+        found.append(Chart("Scores on the validation data", scores, percent=True))
+    norms = [Line("gradient norm", [record.grad_norm for record in history])]
+    clipped = [Line("clipped share", [record.clipped for record in history])]
+    return [
+        *found,
+        Chart("Mean norm of the gradient", norms, height=1.6),
+        Chart("Share of updates clipped", clipped, percent=True, height=1.6),
+    ]
+
+
+def draw(chart: Chart, history: Sequence[Record], name: str) -> str:
+    """The chart as an ``<svg>`` element; the same input gives the same text.
+
+    Args:
+        chart: one of :func:`charts`.
+        history: the evaluations it was made from.
+        name: different for each picture of a page: the ids in it begin with it.
+    """
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(4.8, chart.height), layout="constrained")
+        _plot(figure.subplots(), chart, history)
+        buffer = StringIO()
+        figure.savefig(buffer, format="svg", metadata=NOTHING, transparent=True)
+    return _inline(buffer.getvalue(), name, _in_words(chart, history))
+
+
+def _plot(axes: Axes, chart: Chart, history: Sequence[Record]) -> None:
+    epochs = [record.epoch for record in history]
+    marker = "o" if len(history) <= MOST_MARKERS else ""
+    best = _best(history)
+    axes.axvline(epochs[best], color=COLOURS["quiet"], linewidth=0.8, linestyle=(0, (2, 3)))
+    for line in chart.lines:
+        colour = COLOURS[line.colour]
+        axes.plot(epochs, line.values, color=colour, linewidth=1.6, marker=marker, markersize=3, label=line.name)
+        axes.plot(epochs[best], line.values[best], color=colour, marker="o", markersize=5.5, linestyle="none")
+    axes.set_xlim(0, epochs[-1] * 1.03)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS, integer=epochs[-1] >= 2))
+    axes.yaxis.set_major_locator(MaxNLocator(6 if chart.height > 2 else 3, steps=STEPS))
+    if chart.percent:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+    axes.set_xlabel("epochs")
+    if len(chart.lines) > 1:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, handlelength=1.4)
+
+
+def _best(history: Sequence[Record]) -> int:
+    return max((number for number, record in enumerate(history) if record.best), default=len(history) - 1)
+
+
+def _in_words(chart: Chart, history: Sequence[Record]) -> str:
+    """What the picture shows, for those who do not see it."""
+    best = _best(history)
+    read = "{:.1%}" if chart.percent else "{:.3g}"
+    told = [
+        f"{line.name} from {read.format(line.values[0])} to {read.format(line.values[-1])}, "
+        f"{read.format(line.values[best])} at the best evaluation"
+        for line in chart.lines
+    ]
+    return f"{chart.title}: {'; '.join(told)}. {len(history)} evaluations, the best at epoch {history[best].epoch:.3g}."
+
+
+def _inline(svg: str, name: str, words: str) -> str:
+    """Of a file, what a page takes: no prologue, no outside names, ids that are the page's only ones, its font."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(
+        r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf'<svg \1 role="img" aria-label="{escape(words)}">', svg, count=1
+    )
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", svg)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    for colour, value in COLOURS.items():
+        svg = svg.replace(value, f"var(--{colour})")
+    return svg
