@@ -1,0 +1,135 @@
+"""Every figure of learnt quality that the docs state: train with the committed command, test, repeat by seed.
+
+    python benchmarks/quality.py SET --data FOLDER --seeds N [--out FOLDER]
+
+A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the ``train`` command ({data} is the
+folder of data sets), the ``scores`` to print and the least that is asked of them. Each seed's run is resumed where
+it stopped, and a finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+COMMAND = [sys.executable, "-m", "throughtime.cli.main"]
+
+
+def main() -> int:
+    """Run a set and print its figures; 1 when a least score is missed."""
+    names = sorted(path.stem for path in (HERE / "quality").glob("*.toml"))
+    parser = argparse.ArgumentParser(description="Train and test a set with several seeds.")
+    parser.add_argument("set", choices=names)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to N")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "quality")
+    arguments = parser.parse_args()
+    recipe = tomllib.loads((HERE / "quality" / f"{arguments.set}.toml").read_text(encoding="utf-8"))
+    folder = arguments.out / arguments.set
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [word.format(data=arguments.data) for word in recipe["train"]]
+    runs = [run(words, folder, seed) for seed in range(1, arguments.seeds + 1)]
+    result = summary(arguments.set, recipe, runs)
+    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return report(recipe, result)
+
+
+def run(words: list[str], folder: Path, seed: int) -> dict[str, Any]:
+    """One seed's figures, from its finished run or by running it to the end."""
+    done = folder / f"seed-{seed}.json"
+    command = ["train", *words, "--seed", str(seed), "--out", str(folder / f"seed-{seed}"), "--resume"]
+    if done.exists():
+        found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        if found["command"] == shlex.join(command):
+            return found
+        sys.exit(f"{done}: made by another command; remove {folder} to begin anew")
+    print(f"$ throughtime {shlex.join(command)}", flush=True)
+    resumed = (folder / f"seed-{seed}" / "checkpoints").exists()
+    begun = time.monotonic()
+    with (folder / f"seed-{seed}.log").open("a", encoding="utf-8") as log:
+        process = subprocess.Popen([*COMMAND, *command], stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            print(line, end="", flush=True)
+            log.write(line)
+    if process.wait():
+        sys.exit(f"seed {seed} failed; the same command goes on where it stopped")
+    seconds = time.monotonic() - begun
+    inspected = subprocess.run(
+        [*COMMAND, "inspect", str(folder / f"seed-{seed}"), "--json"], capture_output=True, check=True
+    )
+    content = json.loads(inspected.stdout)
+    figures = {
+        "seed": seed,
+        "command": shlex.join(command),
+        "seconds": None if resumed else round(seconds, 1),
+        "threads": content["run"]["threads"],
+        "valid": content["result"]["valid"],
+        "test": content["result"]["test"],
+    }
+    done.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    return figures
+
+
+def summary(name: str, recipe: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation over the seeds of every score, on validation and on test."""
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for part in ("valid", "test"):
+        scores[part] = {}
+        for score in recipe["scores"]:
+            values = [value(run[part], score) for run in runs]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            scores[part][score] = {"mean": statistics.mean(values), "spread": spread}
+    return {
+        "set": name,
+        "title": recipe["title"],
+        "machine": f"{cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "scores": scores,
+        "seconds": [run["seconds"] for run in runs],
+        "runs": runs,
+    }
+
+
+def value(metrics: dict[str, Any], score: str) -> float:
+    """``accuracy``, or a part of one, ``f1_by_class.spam``."""
+    for part in score.split("."):
+        metrics = metrics[part]
+    return float(metrics)  # type: ignore[arg-type]
+
+
+def cpu() -> str:
+    """The processor's name."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def report(recipe: dict[str, Any], result: dict[str, Any]) -> int:
+    """Print the figures; 1 when one is below what the recipe asks for."""
+    missed = False
+    print(f"\n{result['title']}: {len(result['runs'])} seeds, {result['machine']}")
+    for part, scores in result["scores"].items():
+        for score, figure in scores.items():
+            line = f"  {part:<6} {score:<20} {figure['mean']:.4f} ± {figure['spread']:.4f}"
+            least = recipe.get("at_least", {}).get(score)
+            if part == "test" and least is not None:
+                missed |= figure["mean"] < least
+                line += f"   (at least {least}: {'missed' if figure['mean'] < least else 'reached'})"
+            print(line)
+    print(f"  seconds of each command: {result['seconds']}")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
