@@ -85,15 +85,15 @@ class Batches:
 
     def _cut(self, rows: np.ndarray) -> list[list[int]]:
         batches: list[list[int]] = []
-        tokens = self.budget
+        tokens = 0
         for row in rows.tolist():
             length = int(self._lengths[row])
-            if tokens + length > self.budget:
+            if not batches or tokens + length > self.budget:
                 batches.append([])
                 tokens = 0
             batches[-1].append(row)
             tokens += length
-        return [batch for batch in batches if batch]
+        return batches
 
     def load(self, rows: list[int]) -> Batch:
         """The batch of these rows."""

@@ -1,0 +1,93 @@
+"""The classifier: its loss, its options, its invariances."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from throughtime.data.batches import Batch
+from throughtime.ragged import Ragged
+from throughtime.tasks import Classifier, ClassifierConfig
+
+LABELS = ["a", "b", "c"]
+INPUTS = Ragged.from_list([[2, 7, 8, 3], [2, 3], [2, 9, 9, 9, 5, 3]])
+TARGETS = torch.tensor([0, 2, 2])
+
+
+def make(counts=(), **settings):
+    torch.manual_seed(0)
+    return Classifier(ClassifierConfig(hidden_size=6, embedding_size=5, **settings), 12, LABELS, counts).eval()
+
+
+def batch():
+    return Batch(INPUTS, TARGETS, (0, 1, 2))
+
+
+def test_the_loss_is_the_mean_over_sequences_and_the_state_is_handed_through():
+    model = make()
+    loss, state = model.loss(batch(), "carried")
+    apart = [model.loss(Batch(INPUTS.take([n]), TARGETS[n : n + 1], (n,)))[0] for n in range(3)]
+    torch.testing.assert_close(loss, torch.stack(apart).mean())
+    assert state == "carried"
+
+
+def test_balanced_weights_and_label_smoothing():
+    model = make((10, 5, 5), class_weights="balanced", label_smoothing=0.1)
+    weights = torch.tensor([20 / 30, 20 / 15, 20 / 15])
+    expected = F.cross_entropy(model(INPUTS), TARGETS, weight=weights, label_smoothing=0.1)
+    torch.testing.assert_close(model.loss(batch())[0], expected)
+    assert make().class_weights is None
+
+
+def test_one_hot_inputs_are_computed_without_building_them():
+    """The input weights' columns are gathered: the same product as with an identity embedding."""
+    model = make(one_hot=True)
+    assert model.encoder.embedding is None
+    vectors = INPUTS.with_values(F.one_hot(INPUTS.values, 12).float())
+    outputs, _ = model.encoder.recurrent(vectors)
+    torch.testing.assert_close(model.encoder(INPUTS)[0].values, outputs.values)
+
+
+def test_padding_has_no_influence_at_all():
+    model = make(bidirectional=True, num_layers=2)
+    plain = model.probabilities(INPUTS)
+    for pads in (0, 100):
+        padded = INPUTS.to_padded(value=0, length=6 + pads)
+        assert torch.equal(model.probabilities(Ragged.from_padded(padded, INPUTS.lengths)), plain)
+
+
+def test_evaluation_leaves_training_as_it_was_and_uses_no_dropout():
+    model = make(dropout=0.9, word_dropout=0.9).train()
+    one, other = model.probabilities(INPUTS), model.probabilities(INPUTS)
+    assert torch.equal(one, other)
+    assert model.training
+    assert not torch.equal(model(INPUTS), model(INPUTS))
+
+
+def test_metrics():
+    model = make()
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.copy_(torch.tensor([0.0, 0.0, 1.0]))
+    metrics = model.evaluate([batch()])
+    assert metrics["accuracy"] == pytest.approx(2 / 3)
+    assert metrics["f1_by_class"] == pytest.approx({"a": 0.0, "b": 0.0, "c": 0.8})
+    assert metrics["macro_f1"] == pytest.approx(0.4)  # over the classes that occur, in truth or prediction
+    assert metrics["confusion"] == [[0, 0, 1], [0, 0, 0], [0, 0, 2]]
+    assert metrics["loss"] == pytest.approx(model.loss(batch())[0].item(), rel=1e-6)
+    assert metrics["examples"] == 3
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+def test_steps_with_carried_state_equal_the_whole(pooling):
+    model = make(bidirectional=False, num_layers=2, pooling=pooling, cell="gru")
+    whole = model(INPUTS)
+    for row, symbols in enumerate(INPUTS):
+        state = None
+        for symbol in symbols:
+            logits, state = model.step(symbol[None], state)
+        torch.testing.assert_close(logits[0], whole[row])
+
+
+def test_a_batch_without_targets_has_no_loss():
+    with pytest.raises(ValueError, match="a batch with targets, found one without"):
+        make().loss(Batch(INPUTS, None, (0, 1, 2)))
