@@ -1,0 +1,31 @@
+"""Puts the tables of options into the pages, from the config classes that the commands themselves use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from throughtime.cli.options import flag
+from throughtime.config import Config
+from throughtime.data.config import DataConfig
+from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.model import RunConfig
+from throughtime.tasks import ClassifierConfig
+from throughtime.train.config import TrainConfig
+
+CONFIGS = {c.__name__: c for c in (DataConfig, VocabularyConfig, ClassifierConfig, TrainConfig, RunConfig)}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace each ``{{ options NAME }}``; an unknown name is an error, so that no page goes out with a hole."""
+    return re.sub(r"\{\{ options (\w+) \}\}", lambda found: table(CONFIGS[found[1]]), markdown)
+
+
+def table(config: type[Config]) -> str:
+    """One row a field."""
+    rows = ["| option | default | what it does |", "|---|---|---|"]
+    for name, field in config.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        text = (field.description or "").replace("|", r"\|").replace("<", "&lt;")
+        rows.append(f"| `{flag(name)}` | {default} | {text} |")
+    return "\n".join(rows)
