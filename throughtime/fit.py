@@ -15,7 +15,7 @@ import torch
 
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
-from throughtime.data.vocabulary import UNK, Vocabulary
+from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.report import write_report
@@ -118,12 +118,15 @@ def fit(
     listener = listener or FitListener()
     device = settle(config)
     labels = class_names(splits.train)
+    if config.network.one_hot:  # then a step is its symbol and nothing else
+        config = config.model_copy(update={"vocabulary": config.vocabulary.model_copy(update={"spelling": False})})
     vocabulary = Vocabulary.learn([example.text for example in splits.train], config.vocabulary)
     data, valid, test = (
         _encoded(part, vocabulary, labels, device) for part in (splits.train, splits.valid, splits.test)
     )
     counts = Counter(str(example.label) for example in splits.train)
-    task = Classifier(config.network, len(vocabulary), labels, [counts[label] for label in labels]).to(device)
+    counted = [counts[label] for label in labels]
+    task = Classifier(config.network, len(vocabulary), labels, counted, spelling=vocabulary.spelling).to(device)
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_settings(folder)
@@ -207,7 +210,7 @@ def _summary(
     return Summary(
         parameters=model.parameters,
         symbols=len(model.vocabulary),
-        unknown=float((valid.inputs.values == UNK).double().mean()) if len(valid) else None,
+        unknown=model.vocabulary.unknown(valid.inputs) if len(valid) else None,
         cut=model.vocabulary.cut([example.text for example in train]),
         tokens=batches.budget,
         classes={label: counts[label] for label in model.labels},

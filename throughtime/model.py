@@ -216,9 +216,9 @@ def read_config(folder: Path) -> ModelConfig:
 
 def assemble(folder: Path, config: ModelConfig, device: str) -> Model:
     """The model of a folder whose files were found to be whole."""
-    vocabulary = Vocabulary.load(folder / "tokenizer.json", config.vocabulary.max_length)
+    vocabulary = Vocabulary.load(folder / "tokenizer.json", config.vocabulary)
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    task = Classifier(config.network, len(vocabulary), labels)
+    task = Classifier(config.network, len(vocabulary), labels, spelling=vocabulary.spelling)
     try:
         task.load_state_dict(load_file(folder / "model.safetensors"))
     except (RuntimeError, SafetensorError) as error:

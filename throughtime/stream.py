@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from throughtime.data.vocabulary import EOS, SOS, Vocabulary
+from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UsageError
 from throughtime.tasks import Classifier
 
@@ -34,21 +35,22 @@ class Stream:
                 "train with --no-bidirectional to stream"
             )
         self._task, self._vocabulary = task.eval(), vocabulary
+        self._sos, self._eos = vocabulary.encode([""])[0].split(1)
         self.labels = task.labels
 
     def start(self) -> Any:
         """The state before anything is read."""
-        return self._feed([SOS], None)[1]
+        return self._feed(self._sos, None)[1]
 
     def step(self, piece: str, state: Any) -> tuple[dict[str, float], Any]:
         """Read a piece of text: the probability of each label for all that was read so far, and the state after it."""
-        _, state = self._feed(self._vocabulary.encode([piece])[0][1:-1].tolist(), state)
-        logits, _ = self._feed([EOS], state)
+        _, state = self._feed(self._vocabulary.encode([piece])[0][1:-1], state)
+        logits, _ = self._feed(self._eos, state)
         return dict(zip(self.labels, logits.softmax(1)[0].tolist(), strict=True)), state
 
     @torch.no_grad()
-    def _feed(self, symbols: list[int], state: Any) -> tuple[torch.Tensor, Any]:
+    def _feed(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits = torch.empty(0)
-        for symbol in symbols:
-            logits, state = self._task.step(torch.tensor([symbol]), state)
+        for symbol in symbols.split(1):
+            logits, state = self._task.step(symbol, state)
         return logits, state

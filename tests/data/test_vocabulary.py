@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from throughtime.data.spelling import NONE, spelling
 from throughtime.data.vocabulary import EOS, SOS, UNK, Vocabulary, VocabularyConfig
 from throughtime.errors import DataError, ModelError
 
@@ -11,7 +12,7 @@ TEXTS = ["Food was nice but service wasn't", "Delightful place to have dinner", 
 
 
 def learn(texts=TEXTS, **settings):
-    return Vocabulary.learn(texts, VocabularyConfig(**settings))
+    return Vocabulary.learn(texts, VocabularyConfig(**{"spelling": False, **settings}))
 
 
 def words(vocabulary, text):
@@ -45,7 +46,7 @@ def test_learnt_alike_from_the_same_texts(tokens, tmp_path):
         learn(TEXTS * 20, tokens=tokens).save(tmp_path / str(number))
         files.append((tmp_path / str(number)).read_bytes())
     assert files[0] == files[1] == files[2]
-    again = Vocabulary.load(tmp_path / "0")
+    again = Vocabulary.load(tmp_path / "0", VocabularyConfig(tokens=tokens, spelling=False))
     assert again.encode(TEXTS).to_list() == learn(TEXTS * 20, tokens=tokens).encode(TEXTS).to_list()
 
 
@@ -85,7 +86,7 @@ def test_a_file_that_is_no_tokenizer(tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_text("{}")
     with pytest.raises(ModelError, match="cannot be read"):
-        Vocabulary.load(path)
+        Vocabulary.load(path, VocabularyConfig())
     learn().save(path)
     content = json.loads(path.read_text())
     content["model"]["vocab"] = {"a": 0, "<unk>": 1}
@@ -93,4 +94,41 @@ def test_a_file_that_is_no_tokenizer(tmp_path):
     content["post_processor"] = None
     path.write_text(json.dumps(content))
     with pytest.raises(ModelError, match="as numbers 0 to 3"):
-        Vocabulary.load(path)
+        Vocabulary.load(path, VocabularyConfig())
+
+
+# ---- spelling ----
+
+
+def test_the_spelling_comes_with_each_word_as_it_was_written():
+    vocabulary = learn(["walked NASA 1984"], spelling=True)
+    rows = vocabulary.encode(["Walked, nasa"])[0].tolist()
+    assert [row[0] for row in rows] == [
+        SOS,
+        vocabulary.symbols.index("walked"),
+        UNK,
+        vocabulary.symbols.index("nasa"),
+        EOS,
+    ]
+    assert rows[0][1:] == rows[-1][1:] == list(NONE)
+    assert rows[1][1:] == list(spelling("Walked")) != list(spelling("walked"))
+    assert rows[2][1:] == list(spelling(","))
+    assert vocabulary.unknown(vocabulary.encode(["x walked"])) == 0.25
+
+
+def test_capitals_that_grow_when_made_small_keep_their_place():
+    text = "İstanbul WALKED"  # its small form is a letter longer
+    assert learn(["walked"], spelling=True).encode([text])[0][-2, 1:].tolist() == list(spelling("WALKED"))
+
+
+def test_characters_and_pieces_have_no_spelling():
+    for tokens in ("char", "bpe"):
+        vocabulary = learn(tokens=tokens, spelling=True)
+        assert vocabulary.spelling is None
+        assert vocabulary.encode(["nice"]).values.dim() == 1
+
+
+def test_long_texts_are_cut_with_their_spelling():
+    vocabulary = learn(["a b c d e f"], max_length=2, spelling=True)
+    assert vocabulary.encode(["a b c", ""])[0][:, 0].tolist()[-1] == EOS
+    assert [len(row) for row in vocabulary.encode(["a b c", ""])] == [4, 2]

@@ -38,7 +38,7 @@ class KillAt(Listener):
 
 def make_run(folder=None, listener=None, valid=True, config=SMALL, rows=120, **settings):
     examples = [Example(text, label, "made.csv", line) for line, (label, text) in enumerate(reviews(rows), 2)]
-    vocabulary = Vocabulary.learn([e.text for e in examples], VocabularyConfig())
+    vocabulary = Vocabulary.learn([e.text for e in examples], VocabularyConfig(spelling=False))
     data = encode(examples[: rows * 4 // 5], vocabulary, ["bad", "good"])
     held = encode(examples[rows * 4 // 5 :], vocabulary, ["bad", "good"])
     torch.manual_seed(3)
@@ -192,7 +192,7 @@ def test_stops_out_of_patience_with_the_best_weights():
 
 def test_minutes_are_kept_by_a_number_of_updates_fixed_beforehand(tmp_path):
     begun = time.monotonic()
-    run = make_run(tmp_path, epochs=None, minutes=0.15, rows=600)
+    run = make_run(tmp_path, epochs=None, minutes=0.15, rows=600, checkpoint_seconds=1.0)
     outcome = go(run)
     assert 0.5 * 9 < time.monotonic() - begun < 1.1 * 9  # what else runs here while it is timed may make it end early
     assert "(--minutes)" in outcome.reason

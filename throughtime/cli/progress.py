@@ -68,7 +68,7 @@ class ProgressScreen(FitListener):
             f"about {seconds_in_words(plan.seconds)} on this machine"
         )
         if summary.resumed_at is not None:
-            say(f"[bold]going on from the checkpoint of update {summary.resumed_at:,}[/bold]")
+            say(f"going on from the checkpoint of update {summary.resumed_at:,}", style="bold")
         say(f"\n{'epoch':>7} {'update':>8} {'train loss':>11} {'valid loss':>11} {self.score_name:>9}  clipped    time")
         self._bar.start()
         self._task = self._bar.add_task(
@@ -107,4 +107,4 @@ class ProgressScreen(FitListener):
 
     def noticed(self, message: str) -> None:
         """A warning."""
-        self.console.print(f"[yellow]{message}[/yellow]")
+        self.console.print(message, style="yellow")

@@ -13,7 +13,8 @@ __all__ = ["console", "scores_table", "sparkline"]
 
 def console(*, quiet: bool = False, stderr: bool = True) -> Console:
     """A console on standard error, or on standard output for results; ``quiet`` shows nothing."""
-    return Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)
+    # No markup: square brackets in a file's name, a label or a note are just that.
+    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
 
 
 def sparkline(values: list[float]) -> str:

@@ -173,7 +173,7 @@ def _read(path: Path, options: DataConfig, seed: int, screen: Console) -> tuple[
         header=options.header,
         encoding=options.encoding,
     )
-    screen.print(f"[bold]{path}[/bold]: {len(everything):,} rows, read as {source.format}")
+    screen.print(f"{path}: {len(everything):,} rows, read as {source.format}")
     for note in source.notes:
         screen.print(f"  {note}")
     facts: dict[str, Any] = {
@@ -243,7 +243,7 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     if scores:
         screen.print(scores_table(scores))
     screen.print(
-        f"\nThe model is in [bold]{out}[/bold], its report in [bold]{out / 'report.html'}[/bold]. Next:\n"
+        f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:\n"
         f"  throughtime evaluate {out} FILE      measure it on another file with labels\n"
         f"  throughtime predict {out} FILE       label a file, or - for lines as they come\n"
         f"  throughtime inspect {out}            what it is and how it learnt"

@@ -40,6 +40,6 @@ def verify(arguments: argparse.Namespace) -> int:
         screen = console(stderr=False)
         for change, difference in found.items():
             screen.print(f"{change:<24} {difference:.1e}")
-        verdict = "within" if largest <= LIMIT else "[red]beyond[/red]"
+        verdict = "within" if largest <= LIMIT else "beyond"
         screen.print(f"largest change of any probability, {len(inputs)} texts: {largest:.1e}, {verdict} {LIMIT:.0e}")
     return 0 if largest <= LIMIT else 1

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from throughtime.config import Config
+from throughtime.data.spelling import BUCKETS, FEATURES, NONE, spelling
 from throughtime.errors import DataError, ModelError
 from throughtime.ragged import Ragged
 
@@ -33,6 +34,7 @@ class VocabularyConfig(Config):
     lowercase: bool = Field(True, description="read capitals as small letters")
     min_count: int = Field(1, ge=1, description="leave out symbols seen less often than this in training")
     vocab_size: int = Field(30_000, ge=5, description="keep at most this many symbols, the most frequent")
+    spelling: bool = Field(True, description="also read each word's first and last letters and its shape (words only)")
     max_length: int | None = Field(None, ge=1, description="cut longer texts after this many symbols")
 
 
@@ -42,7 +44,7 @@ class Vocabulary:
     Encoded texts stand between ``<sos>`` and ``<eos>``, so that even an empty one has two steps. Text that spells a
     special symbol is ordinary text.
 
-    >>> vocabulary = Vocabulary.learn(["Food was nice", "food wasn't nice"], VocabularyConfig())
+    >>> vocabulary = Vocabulary.learn(["Food was nice", "food wasn't nice"], VocabularyConfig(spelling=False))
     >>> vocabulary.symbols
     ['<pad>', '<unk>', '<sos>', '<eos>', 'food', 'nice', 'was', "n't"]
     >>> vocabulary.encode(["nice food", "service"]).to_list()
@@ -51,8 +53,9 @@ class Vocabulary:
     'nice food'
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int | None = None) -> None:
-        self.tokenizer, self.max_length = tokenizer, max_length
+    def __init__(self, tokenizer: Tokenizer, config: VocabularyConfig) -> None:
+        self.tokenizer, self.max_length = tokenizer, config.max_length
+        self.spelled = config.spelling and config.tokens == "word"
         tokenizer.encode_special_tokens = True
         found = [tokenizer.token_to_id(symbol) for symbol in SPECIALS]
         if found != list(range(len(SPECIALS))):
@@ -77,13 +80,13 @@ class Vocabulary:
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<sos> $A <eos>", special_tokens=[("<sos>", SOS), ("<eos>", EOS)]
         )
-        return cls(tokenizer, config.max_length)
+        return cls(tokenizer, config)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], max_length: int | None = None) -> Vocabulary:
+    def load(cls, path: str | os.PathLike[str], config: VocabularyConfig) -> Vocabulary:
         """Read the ``tokenizers`` library's own file."""
         try:
-            return cls(Tokenizer.from_file(os.fspath(path)), max_length)
+            return cls(Tokenizer.from_file(os.fspath(path)), config)
         except ModelError:
             raise
         except Exception as error:  # the library raises plain Exception for a bad file
@@ -100,16 +103,27 @@ class Vocabulary:
         return size
 
     @property
+    def spelling(self) -> tuple[int, int] | None:
+        """The features that come with each symbol and the number of their values, if they do."""
+        return (FEATURES, BUCKETS) if self.spelled else None
+
+    @property
     def symbols(self) -> list[str]:
         """All symbols, by number."""
         numbers: dict[str, int] = self.tokenizer.get_vocab()
         return sorted(numbers, key=lambda symbol: numbers[symbol])
 
     def encode(self, texts: Sequence[str]) -> Ragged:
-        """``<sos> … <eos>`` for each text."""
-        ids = self._ids(texts)
-        values = torch.tensor(list(chain.from_iterable(ids)), dtype=torch.int64)
-        return Ragged.from_lengths(values, [len(row) for row in ids])
+        """``<sos> … <eos>`` for each text: ``[N]`` symbols, or ``[N, 1 + FEATURES]`` with their spelling."""
+        rows = self._cut(self._spelled(texts) if self.spelled else self._symbols(texts))
+        width = (1 + FEATURES,) if self.spelled else ()
+        values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64).reshape(-1, *width)
+        return Ragged.from_lengths(values, [len(row) for row in rows])
+
+    def unknown(self, inputs: Ragged) -> float:
+        """The share of the steps that are ``<unk>``."""
+        symbols = inputs.values[:, 0] if self.spelled else inputs.values
+        return float((symbols == UNK).double().mean())
 
     def cut(self, texts: Sequence[str]) -> int:
         """How many of the texts ``max_length`` cuts short."""
@@ -118,12 +132,24 @@ class Vocabulary:
         encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return sum(len(encoding.ids) > self.max_length for encoding in encodings)
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        ids = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+    def _symbols(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+
+    def _spelled(self, texts: Sequence[str]) -> list[list[tuple[int, ...]]]:
+        """Each word of a text as it stands there, capitals included; special symbols stand nowhere."""
+        return [
+            [
+                (symbol, *(spelling(text[begin:end]) if end else NONE))
+                for symbol, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True)
+            ]
+            for text, encoding in zip(texts, self.tokenizer.encode_batch(list(texts)), strict=True)
+        ]
+
+    def _cut(self, rows: list[list[Any]]) -> list[list[Any]]:
         if self.max_length is None:
-            return ids
+            return rows
         room = self.max_length + 2
-        return [row if len(row) <= room else [*row[: room - 1], EOS] for row in ids]
+        return [row if len(row) <= room else [*row[: room - 1], row[-1]] for row in rows]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the symbols, without the special ones."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import torch
 from torch import Tensor
 
-from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS
+from throughtime.data.vocabulary import PAD, SPECIALS
 from throughtime.model import Model
 from throughtime.ragged import Ragged
 
@@ -34,14 +36,11 @@ def differences(model: Model, inputs: Ragged) -> dict[str, float]:
 
 
 def random_inputs(model: Model, rows: int, seed: int = 0) -> Ragged:
-    """Random symbols of the model's vocabulary, 0 to 60 of them between ``<sos>`` and ``<eos>``."""
-    generator = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(2, 63, (rows,), generator=generator)
-    symbols = torch.randint(len(SPECIALS), len(model.vocabulary), (int(lengths.sum()),), generator=generator)
-    inputs = Ragged.from_lengths(symbols, lengths)
-    symbols[inputs.offsets[:-1]] = SOS
-    symbols[inputs.offsets[1:] - 1] = EOS
-    return inputs
+    """Texts of 0 to 60 random symbols of the model's vocabulary."""
+    draw = random.Random(seed)
+    symbols = range(len(SPECIALS), len(model.vocabulary))
+    texts = [model.vocabulary.decode(draw.choices(symbols, k=draw.randrange(61))) for _ in range(rows)]
+    return model.vocabulary.encode(texts)
 
 
 def _largest(one: Tensor, other: Tensor) -> float:

@@ -14,6 +14,8 @@ __all__ = ["sequence_dropout", "word_dropout"]
 def word_dropout(symbols: Ragged, p: float, unk: int, keep_below: int = 0) -> Ragged:
     """Each symbol becomes ``unk`` with probability ``p`` (Iyyer et al. 2015); symbols below ``keep_below`` stay.
 
+    Of ``values [N, 1 + S]`` the first column are the symbols; what stands beside them stays.
+
     It is what teaches a model its ``<unk>``: without it a vocabulary of all the training words never shows one.
 
     >>> word_dropout(Ragged.from_list([[2, 9, 3]]), 1.0, unk=1, keep_below=4).to_list()
@@ -21,9 +23,11 @@ def word_dropout(symbols: Ragged, p: float, unk: int, keep_below: int = 0) -> Ra
     """
     if not p:
         return symbols
-    drop = torch.rand(symbols.values.shape, device=symbols.values.device) < p
-    drop &= symbols.values >= keep_below
-    return symbols.with_values(symbols.values.masked_fill(drop, unk))
+    values = symbols.values
+    numbers = values if values.dim() == 1 else values[:, 0]
+    drop = (torch.rand(numbers.shape, device=values.device) < p) & (numbers >= keep_below)
+    shown = numbers.masked_fill(drop, unk)
+    return symbols.with_values(shown if values.dim() == 1 else torch.cat([shown[:, None], values[:, 1:]], dim=1))
 
 
 def sequence_dropout(batch: Ragged, p: float) -> Ragged:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from throughtime.nn.dropout import sequence_dropout, word_dropout
+from throughtime.nn.embedding import SpelledEmbedding
 from throughtime.nn.init import initialise_recurrent
 from throughtime.nn.recurrent import GRU, LSTM, RNN, Recurrent
 from throughtime.ragged import Ragged
@@ -31,6 +32,7 @@ class SymbolEncoder(nn.Module):
         embedding_dropout: share of the embedding's features hidden in training, one mask a sequence.
         layer_dropout: share hidden between layers in training.
         recurrent_dropout: share of ``h_{t-1}`` hidden from the recurrent product, one mask a sequence.
+        spelling: how many features of its spelling come with each symbol, and the number of their values.
         unk: the symbol that stands for unknown ones.
         specials: the first so many symbols are never dropped.
 
@@ -54,13 +56,18 @@ class SymbolEncoder(nn.Module):
         embedding_dropout: float = 0.0,
         layer_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        spelling: tuple[int, int] | None = None,
         unk: int = 1,
         specials: int = 4,
     ) -> None:
         super().__init__()
         self.word_dropout, self.embedding_dropout = word_dropout, embedding_dropout
         self.unk, self.specials = unk, specials
-        self.embedding = nn.Embedding(num_symbols, embedding_size) if embedding_size else None
+        self.embedding: nn.Embedding | SpelledEmbedding | None = None
+        if spelling is not None:
+            self.embedding = SpelledEmbedding(num_symbols, *spelling, embedding_size)
+        elif embedding_size:
+            self.embedding = nn.Embedding(num_symbols, embedding_size)
         self.recurrent: Recurrent = CELLS[cell](
             embedding_size or num_symbols,
             hidden_size,
@@ -69,8 +76,8 @@ class SymbolEncoder(nn.Module):
             bidirectional=bidirectional,
             recurrent_dropout=recurrent_dropout,
         )
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+        for table in self.embedding.parameters() if self.embedding is not None else ():
+            nn.init.normal_(table, std=EMBEDDING_STD)
         initialise_recurrent(self.recurrent)
 
     @property
@@ -82,7 +89,7 @@ class SymbolEncoder(nn.Module):
         """Outputs, the last layer's final ``h [B, output_size]``, and the whole final state to carry on from.
 
         Args:
-            symbols: ``[N]`` integers below ``V``.
+            symbols: ``[N]`` integers below ``V``, or ``[N, 1 + S]`` with their spelling.
             state: from an earlier call; zero when none.
         """
         if self.training:
@@ -98,7 +105,7 @@ class SymbolEncoder(nn.Module):
         return outputs, final, state
 
     def step(self, symbols: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """One step of ``B`` sequences: ``symbols [B]`` to ``[B, output_size]`` and the state after it."""
+        """One step of ``B`` sequences: ``symbols [B, …]`` to ``[B, output_size]``, and the state after it."""
         outputs, _, state = self(Ragged.from_lengths(symbols, [1] * len(symbols)), state)
         return outputs.values, state
 

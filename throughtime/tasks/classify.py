@@ -45,6 +45,7 @@ class Classifier(nn.Module):
         num_symbols: size of the vocabulary.
         labels: the ``C`` classes' names.
         class_counts: training examples of each class, for ``class_weights="balanced"``.
+        spelling: features of its spelling that come with each symbol, and their number of values; see the encoder.
 
     >>> _ = torch.manual_seed(0)
     >>> model = Classifier(ClassifierConfig(hidden_size=4), 20, ["ham", "spam"])
@@ -55,7 +56,13 @@ class Classifier(nn.Module):
     score_name = "accuracy"
 
     def __init__(
-        self, config: ClassifierConfig, num_symbols: int, labels: Sequence[str], class_counts: Sequence[int] = ()
+        self,
+        config: ClassifierConfig,
+        num_symbols: int,
+        labels: Sequence[str],
+        class_counts: Sequence[int] = (),
+        *,
+        spelling: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.config, self.labels = config, list(labels)
@@ -70,6 +77,7 @@ class Classifier(nn.Module):
             embedding_dropout=config.dropout,
             layer_dropout=config.dropout if config.num_layers > 1 else 0.0,
             recurrent_dropout=config.recurrent_dropout,
+            spelling=spelling,
         )
         self.pooling = make_pooling(config.pooling, self.encoder.output_size)
         self.head = nn.Linear(self.encoder.output_size, len(labels))
@@ -90,7 +98,7 @@ class Classifier(nn.Module):
         return logits
 
     def step(self, symbols: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Logits ``[B, C]`` of the sequences so far, and the state, after one more symbol each, ``[B]``."""
+        """Logits ``[B, C]`` of the sequences so far, and the state, after one more symbol each, ``[B, …]``."""
         recurrent, pooled = (None, None) if state is None else state
         output, recurrent = self.encoder.step(symbols, recurrent)
         pooled = self.pooling.update(pooled, output)
