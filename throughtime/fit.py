@@ -115,11 +115,9 @@ def fit(
         DataError: fewer than two classes, or a label that the training data lacks.
         TrainingError: see :class:`~throughtime.train.run.Run`.
     """
-    listener = listener or FitListener()
+    listener, config = listener or FitListener(), config.settled()
     device = settle(config)
     labels = class_names(splits.train)
-    if config.network.one_hot:  # then a step is its symbol and nothing else
-        config = config.model_copy(update={"vocabulary": config.vocabulary.model_copy(update={"spelling": False})})
     vocabulary = Vocabulary.learn([example.text for example in splits.train], config.vocabulary)
     data, valid, test = (
         _encoded(part, vocabulary, labels, device) for part in (splits.train, splits.valid, splits.test)
@@ -159,8 +157,7 @@ def settle(config: ModelConfig) -> torch.device:
     run = config.run
     if run.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("expected a CUDA device for --device cuda, found none")
-    if run.threads is not None:
-        torch.set_num_threads(run.threads)
+    torch.set_num_threads(run.threads)
     torch.manual_seed(run.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # A debugging aid that comes along with it and costs a fifth of the time.

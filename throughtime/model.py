@@ -39,7 +39,7 @@ class RunConfig(Config):
     """What a run needs besides, to be made again."""
 
     seed: int = Field(1, ge=0, description="decides every random choice")
-    threads: int | None = Field(None, ge=1, description="threads to compute with (the machine's cores)")
+    threads: int = Field(1, ge=1, description="threads to compute with; more help from about 256 hidden units on")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
 
 
@@ -57,6 +57,13 @@ class ModelConfig(Config):
     data: dict[str, Any] = Field(default_factory=dict)
     result: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    def settled(self) -> ModelConfig:
+        """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs."""
+        vocabulary = self.vocabulary
+        if self.network.one_hot:
+            vocabulary = vocabulary.model_copy(update={"spelling": False})
+        return self.model_copy(update={"vocabulary": vocabulary, "network": self.network.for_tokens(vocabulary.tokens)})
 
 
 class Model:

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from throughtime.cli.main import BEGUN
@@ -63,12 +62,11 @@ def train_classifier(arguments: argparse.Namespace) -> int:
         network=read_config_flags(arguments, ClassifierConfig),
         run=read_config_flags(arguments, RunConfig),
         train=train.model_dump(),
-    )
+    ).settled()
     begun = _look_at_folder(arguments)
     if begun is not None and begun.files:
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
-    config = _settle_threads(config, begun)
     splits, facts = _read(arguments.file, data, config.run.seed, screen)
     config = config.model_copy(update={"data": facts})
     if begun is not None:
@@ -121,14 +119,6 @@ def _look_at_folder(arguments: argparse.Namespace) -> ModelConfig | None:
     raise UsageError(
         f"--out {out}: holds a run that has not finished: --resume goes on with it, --overwrite begins anew"
     )
-
-
-def _settle_threads(config: ModelConfig, begun: ModelConfig | None) -> ModelConfig:
-    """The number of threads is part of what makes a run the same run, so it is written down."""
-    if config.run.threads is not None:
-        return config
-    threads = begun.run.threads if begun is not None else torch.get_num_threads()
-    return config.model_copy(update={"run": config.run.model_copy(update={"threads": threads})})
 
 
 def _check_same(begun: ModelConfig, now: ModelConfig) -> None:

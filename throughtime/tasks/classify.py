@@ -30,11 +30,26 @@ class ClassifierConfig(Config):
     embedding_size: int = Field(128, ge=1, description="size of the learnt embeddings")
     one_hot: bool = Field(False, description="feed one-hot vectors to the recurrence, without embeddings")
     pooling: Literal["last", "mean", "max", "attention"] = Field("max", description="one vector from all steps")
-    dropout: float = Field(0.5, ge=0, lt=1, description="share hidden of embeddings, between layers and after pooling")
-    word_dropout: float = Field(0.1, ge=0, lt=1, description="share of symbols shown as <unk> in training")
+    dropout: float = Field(
+        0.4, ge=0, lt=1, description="share hidden of embeddings, between layers and after pooling; characters: 0.2"
+    )
+    word_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of symbols shown as <unk> in training; characters: 0.02"
+    )
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each target given to all classes")
     class_weights: Literal["none", "balanced"] = Field("none", description="weigh classes by how rare they are")
+
+    def for_tokens(self, tokens: str) -> ClassifierConfig:
+        """Settle what was left open: single characters say less than words do, and bear less hiding.
+
+        >>> ClassifierConfig(word_dropout=0.3).for_tokens("char").dropout
+        0.2
+        """
+        if tokens != "char":
+            return self
+        gentle = {"dropout": 0.2, "word_dropout": 0.02}
+        return self.model_copy(update={name: v for name, v in gentle.items() if name not in self.model_fields_set})
 
 
 class Classifier(nn.Module):

@@ -16,8 +16,8 @@ class TrainConfig(Config):
 
     default_epochs: ClassVar[int] = 8
 
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="the update rule")
-    lr: float = Field(2e-3, gt=0, description="learning rate at its highest")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="the update rule")
+    lr: float = Field(4e-3, gt=0, description="learning rate at its highest")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd")
     weight_decay: float = Field(0.0, ge=0, description="pull of the weights towards zero")
     schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="the learning rate's way to zero")
