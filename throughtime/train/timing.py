@@ -47,6 +47,7 @@ def measure(task: Task, batches: Batches, valid: Batches | None, config: TrainCo
 def _time_evaluation(trial: Task, valid: Batches | None) -> float:
     if valid is None:
         return 0.0
+    trial.evaluate([next(iter(valid))])  # the first one also imports the metrics
     begun = time.perf_counter()
     trial.evaluate(valid)
     return time.perf_counter() - begun
@@ -65,16 +66,19 @@ def _time_updates(
         place,
         1,
     )
-    plan = batches.plan(0)
     taken: list[float] = []
+    sizes: list[tuple[int, int]] = []
+    plan = batches.plan(0)
     now = time.perf_counter()
-    while len(taken) < 3 or (now < until and len(taken) < len(plan)):
+    while len(taken) < 3 or now < until:
+        if place.batch == 0:
+            plan = batches.plan(place.epoch)
+        sizes.append(_size(batches, plan[place.batch]))
         next(steps)
         before, now = now, time.perf_counter()
         taken.append(now - before)
-    sizes = [_size(batches, plan[place % len(plan)]) for place in range(len(taken))]
-    if len(taken) > 3:  # the first update also makes the library's own preparations
-        return taken[1:], sizes[1:]
+    if len(taken) > 20:  # the first updates also make the library's own preparations
+        return taken[5:], sizes[5:]
     return taken, sizes
 
 
