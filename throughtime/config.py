@@ -10,4 +10,4 @@ __all__ = ["Config"]
 class Config(BaseModel):
     """Settings: immutable, checked when made, and without unknown names. Every field has a description."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
 import resource
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,22 +22,24 @@ from throughtime.inspect.card import write_card
 from throughtime.inspect.report import write_report
 from throughtime.model import Model, ModelConfig, encode
 from throughtime.tasks import Classifier
+from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
 from throughtime.train.protocol import Listener
 from throughtime.train.run import Outcome, Run
 
-__all__ = ["FitListener", "Fitted", "Splits", "Summary", "class_names", "fit", "remove_model", "settle"]
+__all__ = ["OWN_FILES", "FitListener", "Fitted", "Splits", "Summary", "class_names", "fit", "remove_model", "settle"]
 
 OWN_FILES = (
-    "config.json",
     "labels.json",
     "tokenizer.json",
     "model.safetensors",
     "metrics.jsonl",
     "report.html",
     "README.md",
+    "config.json",
 )
+"""The last one is what tells a model's folder from any other, so it is also the last to go."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,10 @@ def fit(
     folder: Path,
     *,
     deadline: float | None = None,
+    resume: bool = False,
     listener: FitListener | None = None,
 ) -> Fitted:
-    """Train a model and write its folder; goes on from a checkpoint if the folder has one.
+    """Train a model and write its folder; a model that the folder holds is replaced.
 
     Args:
         splits: the examples.
@@ -109,14 +113,18 @@ def fit(
         train: how to learn.
         folder: where the model goes; its checkpoints live there meanwhile.
         deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
+        resume: go on from the folder's checkpoint instead, if it has one.
         listener: is told how it goes.
 
     Raises:
+        UsageError: ``patience`` without anything to choose by.
         DataError: fewer than two classes, or a label that the training data lacks.
         TrainingError: see :class:`~throughtime.train.run.Run`.
     """
     listener, config = listener or FitListener(), config.settled()
     device = settle(config)
+    if train.patience is not None and not splits.valid:
+        raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
     labels = class_names(splits.train)
     vocabulary = Vocabulary.learn([example.text for example in splits.train], config.vocabulary)
     data, valid, test = (
@@ -124,9 +132,12 @@ def fit(
     )
     counts = Counter(str(example.label) for example in splits.train)
     counted = [counts[label] for label in labels]
-    task = Classifier(config.network, len(vocabulary), labels, counted, spelling=vocabulary.spelling).to(device)
+    seen = vocabulary.counts(data.inputs)
+    task = Classifier(config.network, len(vocabulary), labels, counted, seen, spelling=vocabulary.spelling).to(device)
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
     folder.mkdir(parents=True, exist_ok=True)
+    if not resume:  # not before now: until here anything may still turn out wrong with the new data
+        remove_model(folder)
     model.save_settings(folder)
     budget = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))
     batches = Batches(data, budget, config.run.seed)
@@ -137,6 +148,7 @@ def fit(
         train,
         folder=folder,
         deadline=deadline,
+        resume=resume,
         listener=listener,
     )
     resumed_at = run.prepare()
@@ -159,6 +171,7 @@ def settle(config: ModelConfig) -> torch.device:
         raise UsageError("expected a CUDA device for --device cuda, found none")
     torch.set_num_threads(run.threads)
     torch.manual_seed(run.seed)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's products are not reproducible
     torch.use_deterministic_algorithms(True, warn_only=True)
     # A debugging aid that comes along with it and costs a fifth of the time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -177,16 +190,15 @@ def class_names(examples: Sequence[Example]) -> list[str]:
         found = f"only {labels.pop()!r}" if labels else "no examples"
         path = examples[0].path if examples else None
         raise DataError(f"expected at least two different labels to tell apart, found {found}", path=path)
-    numeric = all(label.lstrip("-").isdecimal() for label in labels)
+    numeric = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
     return sorted(labels, key=(lambda label: (int(label), label)) if numeric else None)
 
 
 def remove_model(folder: Path) -> None:
     """Remove a model's own files and checkpoints from a folder, and nothing else."""
+    remove_checkpoints(folder / "checkpoints")
     for name in OWN_FILES:
         (folder / name).unlink(missing_ok=True)
-    if (folder / "checkpoints").exists():
-        shutil.rmtree(folder / "checkpoints")
 
 
 def _encoded(examples: Sequence[Example], vocabulary: Vocabulary, labels: list[str], device: torch.device) -> Dataset:
@@ -225,6 +237,7 @@ def _finish(fitted: Fitted, splits: Splits, folder: Path) -> None:
         "best": asdict(outcome.best),
         "updates": outcome.history[-1].update,
         "seconds": round(outcome.seconds, 1),
+        "plan": asdict(outcome.plan),
         "valid": fitted.valid,
         "test": fitted.test,
     }
@@ -238,5 +251,4 @@ def _finish(fitted: Fitted, splits: Splits, folder: Path) -> None:
             f"{folder}: expected to write the model, found: {error.strerror or error}; its checkpoint is kept: "
             "make room and go on with --resume"
         ) from error
-    if (folder / "checkpoints").exists():
-        shutil.rmtree(folder / "checkpoints")
+    remove_checkpoints(folder / "checkpoints")

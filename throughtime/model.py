@@ -7,6 +7,7 @@ Nothing in it is ever executed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -17,14 +18,14 @@ import numpy as np
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from throughtime.config import Config
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
-from throughtime.errors import DataError, ModelError
-from throughtime.storage import sha256, write_atomically
+from throughtime.errors import DataError, ModelError, UsageError
+from throughtime.storage import sha256, write_atomically, write_tensors
 from throughtime.stream import Stream
 from throughtime.tasks import Classifier, ClassifierConfig
 from throughtime.version import __version__
@@ -32,13 +33,14 @@ from throughtime.version import __version__
 __all__ = ["FORMAT", "Model", "ModelConfig", "RunConfig", "load"]
 
 FORMAT = 1
+FILES = ("model.safetensors", "tokenizer.json", "labels.json")
 EVALUATION_TOKENS = 8192
 
 
 class RunConfig(Config):
     """What a run needs besides, to be made again."""
 
-    seed: int = Field(1, ge=0, description="decides every random choice")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice")
     threads: int = Field(1, ge=1, description="threads to compute with; more help from about 256 hidden units on")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
 
@@ -88,7 +90,14 @@ class Model:
     # ---- using it ----
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """``[M, C]``: the probability of each label for each text."""
+        """``[M, C]``: the probability of each label for each text.
+
+        Raises:
+            UsageError: for one text in place of a list of them.
+        """
+        if isinstance(texts, str):
+            raise UsageError("expected a list of texts, found one text: put it in a list")
+        texts = list(texts)
         if not texts:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         batches = self.batches(Dataset(self.vocabulary.encode(texts)))
@@ -113,6 +122,8 @@ class Model:
         Raises:
             DataError: for a label that the model does not know, with its place.
         """
+        if not examples:
+            raise DataError("expected examples to evaluate on, found none")
         return self.task.evaluate(self.batches(encode(examples, self.vocabulary, self.labels)))
 
     def stream(self) -> Stream:
@@ -139,21 +150,19 @@ class Model:
         """Write the model's files; ``config.json`` comes last, so that a folder that has its hashes is whole."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in self.task.state_dict().items()},
-            folder / "model.safetensors",
-        )
+        write_tensors(folder / "model.safetensors", self.task.state_dict())
         self.save_settings(folder)
-        names = ("model.safetensors", "tokenizer.json", "labels.json")
-        self.config = self.config.model_copy(update={"files": {name: sha256(folder / name) for name in names}})
+        hashes = {name: sha256(folder / name) for name in FILES}
+        hashes["config.json"] = _settings_hash(self.config.model_dump(mode="json"))
+        self.config = self.config.model_copy(update={"files": hashes})
         write_atomically(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
 
     def save_settings(self, folder: Path) -> None:
         """Write all but the weights, as a run does before its first step."""
-        self.vocabulary.save(folder / "tokenizer.json")
-        write_atomically(folder / "labels.json", json.dumps(self.labels, ensure_ascii=False, indent=2) + "\n")
         unfinished = self.config.model_copy(update={"files": {}})
         write_atomically(folder / "config.json", unfinished.model_dump_json(indent=2) + "\n")
+        self.vocabulary.save(folder / "tokenizer.json")
+        write_atomically(folder / "labels.json", json.dumps(self.labels, ensure_ascii=False, indent=2) + "\n")
 
 
 def encode(examples: Sequence[Example], vocabulary: Vocabulary, labels: Sequence[str]) -> Dataset:
@@ -192,8 +201,8 @@ def load(folder: str | os.PathLike[str], *, device: str = "cpu") -> Model:
             f"{folder}: expected a finished model, found one whose training has not come to its end: "
             "go on with the same train command and --resume"
         )
-    for name, expected in config.files.items():
-        _check_file(folder / name, expected)
+    for name in FILES:
+        _check_file(folder / name, config.files.get(name, "none"))
     return assemble(folder, config, device)
 
 
@@ -211,8 +220,11 @@ def read_config(folder: Path) -> ModelConfig:
         raise ModelError(f"{folder}: expected a model folder, found no config.json in it") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: expected a model's settings, found a file that cannot be read ({error})") from error
-    if not isinstance(number, int) or number > FORMAT:
+    if type(number) is not int or not 1 <= number <= FORMAT:
         raise ModelError(f"{path}: expected format {FORMAT} or older, found {number}: it needs a newer throughtime")
+    files = content.get("files")
+    if isinstance(files, dict) and files and files.get("config.json") != _settings_hash(content):
+        raise ModelError(f"{path}: expected the settings that were saved, found others: the file was altered")
     try:
         return ModelConfig.model_validate(content)
     except ValidationError as error:
@@ -231,6 +243,12 @@ def assemble(folder: Path, config: ModelConfig, device: str) -> Model:
     except (RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.safetensors'}: expected weights of this model, found others") from error
     return Model(config, vocabulary, task.to(device))
+
+
+def _settings_hash(content: dict[str, Any]) -> str:
+    """Of all settings but the hashes themselves."""
+    rest = {name: value for name, value in content.items() if name != "files"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _check_file(path: Path, expected: str) -> None:

@@ -190,7 +190,13 @@ class Ragged:
         >>> Ragged.from_list([[3, 1, 4], [1], [5, 9]]).take([2, 0]).to_list()
         [[5, 9], [3, 1, 4]]
         """
-        rows = torch.as_tensor(rows, dtype=torch.int64)
+        rows = torch.as_tensor(rows)
+        if rows.dtype == torch.bool:
+            raise ValueError("expected the rows' numbers, found truth values")
+        rows = rows.to("cpu", torch.int64)
+        rows = torch.where(rows < 0, rows + len(self), rows)
+        if bool(((rows < 0) | (rows >= len(self))).any()):
+            raise IndexError(f"expected rows from 0 to {len(self) - 1}, found {rows.tolist()}")
         lengths = self.lengths[rows]
         ends = lengths.cumsum(0)
         places = torch.arange(int(lengths.sum())) + _repeat(self.offsets[rows] - ends + lengths, lengths)

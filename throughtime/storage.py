@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["flush", "sha256", "write_atomically"]
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+__all__ = ["flush", "sha256", "write_atomically", "write_tensors"]
 
 
 def sha256(path: Path) -> str:
@@ -18,8 +23,29 @@ def sha256(path: Path) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Write under a temporary name, flush to the disk, and rename."""
     temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    flush(temporary)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        flush(temporary)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    temporary.replace(path)
+    flush(path.parent)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file under a temporary name, flush it to the disk, and rename.
+
+    Raises:
+        OSError: when it cannot be written; what had the name before stays.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        flush(temporary)
+    except SafetensorError as error:  # what a full disk looks like from inside the library
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path}: cannot be written ({error})") from error
     temporary.replace(path)
     flush(path.parent)
 

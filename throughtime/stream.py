@@ -35,6 +35,7 @@ class Stream:
                 "train with --no-bidirectional to stream"
             )
         self._task, self._vocabulary = task.eval(), vocabulary
+        self._device = next(task.parameters()).device
         self._sos, self._eos = vocabulary.encode([""])[0].split(1)
         self.labels = task.labels
 
@@ -44,7 +45,7 @@ class Stream:
 
     def step(self, piece: str, state: Any) -> tuple[dict[str, float], Any]:
         """Read a piece of text: the probability of each label for all that was read so far, and the state after it."""
-        _, state = self._feed(self._vocabulary.encode([piece])[0][1:-1], state)
+        _, state = self._feed(self._vocabulary.encode([piece], cut=False)[0][1:-1], state)
         logits, _ = self._feed(self._eos, state)
         return dict(zip(self.labels, logits.softmax(1)[0].tolist(), strict=True)), state
 
@@ -52,5 +53,5 @@ class Stream:
     def _feed(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits = torch.empty(0)
         for symbol in symbols.split(1):
-            logits, state = self._task.step(symbol, state)
+            logits, state = self._task.step(symbol.to(self._device), state)
         return logits, state

@@ -240,12 +240,14 @@ def test_a_label_that_training_lacks_is_named_by_its_line(run, reviews_file, tmp
 
 
 def test_no_room_on_the_disk(run, reviews_file, tmp_path, monkeypatch):
-    from throughtime.train import checkpoint
+    from safetensors import SafetensorError
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    from throughtime import storage
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    def full(*_):  # as the library says it
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(storage, "save_file", full)
     result = run("train", "classify", reviews_file, "--out", tmp_path / "m", *SMALL)
     assert result.code == 1
     assert "No space left on device" in result.err

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from throughtime.nn.dropout import sequence_dropout, word_dropout
+from throughtime.nn.dropout import rarity, sequence_dropout, word_dropout
 from throughtime.nn.pooling import POOLINGS, make_pooling
 from throughtime.nn.segments import segment_max, segment_mean, segment_softmax, segment_sum
 from throughtime.ragged import Ragged
@@ -63,15 +63,18 @@ def test_step_by_step_equals_the_whole_and_neighbours_do_not_matter(name):
         assert torch.equal(alone[0], whole[place])
 
 
-def test_word_dropout_shows_unknown_words_and_keeps_special_ones():
+def test_word_dropout_shows_each_word_as_unknown_as_often_as_it_is_rare():
     torch.manual_seed(0)
-    symbols = Ragged.from_lengths(torch.arange(10_000) % 50, [10_000])
-    dropped = word_dropout(symbols, 0.3, unk=1, keep_below=4)
-    changed = dropped.values != symbols.values
-    assert 0.26 < changed.double().mean() < 0.30  # 30% of the 46 in 50 that are not special
-    assert set(dropped.values[changed].tolist()) == {1}
-    assert symbols.values[changed].min() >= 4
-    assert word_dropout(symbols, 0.0, unk=1) is symbols
+    symbols = Ragged.from_lengths(torch.arange(60_000) % 6, [60_000])
+    likely = rarity(torch.tensor([0, 0, 5, 5, 1, 9]), strength=1.0, specials=4)
+    dropped = word_dropout(symbols, likely, unk=1)
+    shares = [((dropped.values == 1) & (symbols.values == n)).sum().item() / 10_000 for n in (0, 2, 3, 4, 5)]
+    assert shares == pytest.approx([0, 0, 0, 0.5, 0.1], abs=0.02)
+    spelled = symbols.with_values(torch.stack([symbols.values, symbols.values + 7], dim=1))
+    dropped = word_dropout(spelled, likely, unk=1)
+    assert torch.equal(dropped.values[:, 1], spelled.values[:, 1])
+    assert 0.45 < (dropped.values[symbols.values == 4, 0] == 1).double().mean() < 0.55
+    assert not word_dropout(symbols, rarity(likely, 0.0, 4), unk=1).values.sub(symbols.values).any()
 
 
 def test_sequence_dropout_keeps_one_mask_a_sequence():

@@ -42,7 +42,7 @@ def make_run(folder=None, listener=None, valid=True, config=SMALL, rows=120, **s
     data = encode(examples[: rows * 4 // 5], vocabulary, ["bad", "good"])
     held = encode(examples[rows * 4 // 5 :], vocabulary, ["bad", "good"])
     torch.manual_seed(3)
-    task = Classifier(config, len(vocabulary), ["bad", "good"])
+    task = Classifier(config, len(vocabulary), ["bad", "good"], (), vocabulary.counts(data.inputs))
     settings = {"lr": 0.01, "batch_tokens": 100, "epochs": 4, "checkpoint_seconds": 0.0, **settings}
     return Run(
         task,
@@ -135,7 +135,7 @@ def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatc
 
     run = make_run(tmp_path)
     run.prepare()
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(checkpoints, "write_tensors", full)
     with pytest.raises(TrainingError, match="No space left on device; what was saved before is kept"):
         run.go()
     monkeypatch.undo()

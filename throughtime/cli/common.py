@@ -10,25 +10,25 @@ from typing import Any
 import torch
 
 from throughtime.data.columns import Source
-from throughtime.errors import UsageError
+from throughtime.errors import ModelError, UsageError
 from throughtime.model import Model, load
 
-__all__ = ["add_model", "open_model", "print_json", "source_of"]
+__all__ = ["add_model", "open_model", "positive", "print_json", "source_of"]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """DIR, and where to compute."""
     parser.add_argument("model", type=Path, metavar="DIR", help="a model's folder")
     parser.add_argument("--quiet", action="store_true", help="show nothing but results and errors")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="threads to compute with (default: the cores)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads to compute with (default: the cores)")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="where to compute")
 
 
-def _positive(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
-    return number
+def positive(word: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {word}")
+    return int(word)
 
 
 def open_model(arguments: argparse.Namespace) -> Model:
@@ -45,7 +45,12 @@ def open_model(arguments: argparse.Namespace) -> Model:
 
 def source_of(model: Model) -> Source:
     """How the model's training data was read."""
-    return Source(**model.config.data["source"])
+    try:
+        return Source(**model.config.data["source"])
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            "expected a model that knows how its training data was read, found one that does not"
+        ) from error
 
 
 def print_json(content: dict[str, Any]) -> None:

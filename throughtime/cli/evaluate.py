@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from throughtime.cli.common import add_model, open_model, print_json, source_of
-from throughtime.cli.screen import console, scores_table
+from throughtime.cli.screen import console, print_scores
 from throughtime.data.columns import open_examples
 
 __all__ = ["add_arguments"]
@@ -38,5 +38,5 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({name: metrics[name] for name in SCORES})
     else:
-        console(stderr=False).print(scores_table({arguments.file.name: metrics}))
+        print_scores(console(stderr=False), {arguments.file.name: metrics})
     return 0

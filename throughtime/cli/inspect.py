@@ -10,7 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from throughtime.cli.common import add_model, open_model, print_json
-from throughtime.cli.screen import console, scores_table, sparkline
+from throughtime.cli.screen import console, print_scores, sparkline
+from throughtime.errors import ModelError
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
 
@@ -37,7 +38,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     result = model.config.result
     scores = {name: result[name] for name in ("valid", "test") if result.get(name)}
     if scores:
-        screen.print(scores_table(scores))
+        print_scores(screen, scores)
     _print_curve(screen, curve)
     screen.print(f"\nThe whole report: {arguments.model / 'report.html'}")
     return 0
@@ -63,12 +64,14 @@ def _facts(model: Model) -> Table:
         part: dict[str, Any] = data.get(name) or {}
         if part.get("rows"):
             table.add_row(name, f"{part['rows']:,} rows of {part.get('path', data['train']['path'])}")
-    table.add_row("read as", data["source"]["format"])
-    table.add_row(
-        "training",
-        f"{result['updates']:,} updates in {seconds_in_words(result['seconds'])}; {result['reason']}; "
-        f"the weights of update {result['best']['update']:,} are kept",
-    )
+    if "source" in data:
+        table.add_row("read as", data["source"]["format"])
+    if result:
+        table.add_row(
+            "training",
+            f"{result['updates']:,} updates in {seconds_in_words(result['seconds'])}; {result['reason']}; "
+            f"the weights of update {result['best']['update']:,} are kept",
+        )
     table.add_row("command", config.command)
     table.add_row("made by", f"throughtime {config.throughtime}, format {config.format}, seed {config.run.seed}")
     return table
@@ -76,8 +79,14 @@ def _facts(model: Model) -> Table:
 
 def _curve(folder: Path) -> list[dict[str, Any]]:
     path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        curve = [json.loads(line) for line in lines]
+        for record in curve:
+            _ = record["loss"], record["valid"] and (record["valid"]["loss"], record["valid"]["accuracy"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: expected the record of a training run, found a file that cannot be read") from error
+    return curve
 
 
 def _print_curve(screen: Any, curve: list[dict[str, Any]]) -> None:

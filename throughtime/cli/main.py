@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import errno
+import contextlib
 import importlib
+import io
 import os
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from throughtime.errors import ThroughtimeError
 from throughtime.version import __version__
@@ -32,8 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     command = words[0] if words and words[0] in COMMANDS else None
     try:
-        # Only the command asked for is imported: `--help` should not wait for PyTorch.
-        arguments = _parser(command).parse_args(words)
+        with _interrupts_end_at_once():
+            # Only the command asked for is imported: `--help` should not wait for PyTorch.
+            arguments = _parser(command).parse_args(words)
         code: int = arguments.run(arguments)
         return code
     except ThroughtimeError as error:
@@ -45,14 +49,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}", 1)
+    except MemoryError:
+        return _fail("expected enough memory for a model and batches of this size, found too little", 1)
+    except RuntimeError as error:
+        if "alloc" not in str(error):  # how PyTorch says that memory ran out
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}cannot be written: {error.strerror}", 1)
+        return _fail(f"expected enough memory for a model and batches of this size, found too little ({error})", 1)
+
+
+@contextlib.contextmanager
+def _interrupts_end_at_once() -> Iterator[None]:
+    """While libraries are imported, which do not all bear a KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # labels and texts are Unicode, whatever the terminal's settings
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(main())
 
 

@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def predict(arguments: argparse.Namespace) -> int:
     """Predict a file or standard input."""
     if arguments.file == "-":
-        if arguments.out is not None:
-            raise UsageError("expected no --out with lines from standard input, whose answers go to standard output")
-        _answer_lines(open_model(arguments), sys.stdin.buffer, sys.stdout)
+        if arguments.out is not None or arguments.format is not None:
+            raise UsageError("expected no --out and no --format with -: lines are answered on standard output")
+        _answer_lines(open_model(arguments), sys.stdin.buffer, sys.stdout, arguments.encoding or "utf-8")
         return 0
     _check_out(arguments.out, arguments.overwrite)
     model = open_model(arguments)
@@ -63,18 +63,20 @@ def predict(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO) -> None:
+def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO, encoding: str) -> None:
     """Label, probability and text for each line, as it comes."""
     for number, line in enumerate(source, 1):
         try:
-            text = line.decode("utf-8").rstrip("\r\n")
+            text = line.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise DataError(
-                f"expected UTF-8, found byte 0x{line[error.start]:02X}", path="standard input", line=number
+                f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",
+                path="standard input",
+                line=number,
             ) from error
         row = model.probabilities([text])[0]
         best = int(row.argmax())
-        target.write(f"{model.labels[best]}\t{row[best]:.4f}\t{text}\n")
+        target.write(f"{model.labels[best].translate(_BLANKS)}\t{row[best]:.4f}\t{text}\n")
         target.flush()
 
 
@@ -86,6 +88,8 @@ def _check_out(out: Path | None, overwrite: bool) -> None:
         return
     if out.suffix.lower() not in WRITERS:
         raise UsageError(f"--out {out}: expected a name that ends in .csv, .tsv or .jsonl")
+    if out.is_dir():
+        raise UsageError(f"--out {out}: expected a file, found a folder")
     if out.exists() and not overwrite:
         raise UsageError(f"--out {out}: already exists: --overwrite replaces it")
     if not out.parent.is_dir():
@@ -102,7 +106,7 @@ def _predict_file(arguments: argparse.Namespace, model: Model, target: TextIO, k
         encoding=arguments.encoding,
         format=arguments.format,
     ) as opened:
-        writer = WRITERS[f".{kind}"](target, _columns(opened.names, model.labels))
+        writer = WRITERS[f".{kind}"](target, _columns(opened.names, opened.header, model.labels))
         for chunk in _chunks(opened.rows):
             table = model.probabilities([example.text for _, example in chunk])
             for (row, _), probabilities in zip(chunk, table, strict=True):
@@ -111,11 +115,11 @@ def _predict_file(arguments: argparse.Namespace, model: Model, target: TextIO, k
         return count, opened.tally.notes()
 
 
-def _columns(names: Sequence[str], labels: Sequence[str]) -> list[str]:
+def _columns(names: Sequence[str], header: bool, labels: Sequence[str]) -> list[str]:
     """The file's own columns, then ours; a name that is taken gets an underscore more."""
-    own = [f"column {name}" if name.isdecimal() else name for name in names]
-    columns = list(own)
-    for name in ("predicted", "probability", *(f"p({label})" for label in labels)):
+    own = names if header else [f"column {name}" if name.isdecimal() else name for name in names]
+    columns: list[str] = []
+    for name in (*own, "predicted", "probability", *(f"p({label})" for label in labels)):
         while name in columns:
             name += "_"
         columns.append(name)

@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "scores_table", "sparkline"]
+__all__ = ["console", "print_scores", "sparkline"]
 
 
 def console(*, quiet: bool = False, stderr: bool = True) -> Console:
     """A console on standard error, or on standard output for results; ``quiet`` shows nothing."""
     # No markup: square brackets in a file's name, a label or a note are just that.
-    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True)
+    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def sparkline(values: list[float]) -> str:
@@ -28,17 +28,25 @@ def sparkline(values: list[float]) -> str:
     return "".join(blocks[round((value - low) / ((high - low) or 1) * (len(blocks) - 1))] for value in values)
 
 
-def scores_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One row a data set: accuracy, macro F1, loss, examples; then F1 of each class when they are few."""
+def print_scores(screen: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    """A row a data set: accuracy, macro F1, loss, examples; then a row a class with its F1, when they are few."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    names = ["accuracy", "macro F1", "loss", "examples"]
-    classes = list(next(iter(metrics.values()))["f1_by_class"])
-    shown = classes if len(classes) <= 8 else []
-    for name in [*names, *(f"F1 {label}" for label in shown)]:
-        table.add_column(name, justify="right")
+    for name in ("", "accuracy", "macro F1", "loss", "examples"):
+        table.add_column(name, justify="right" if name else "left")
     for name, scores in metrics.items():
         cells = [f"{scores['accuracy']:.2%}", f"{scores['macro_f1']:.2%}", f"{scores['loss']:.4f}"]
-        cells.append(str(scores["examples"]))
-        table.add_row(name, *cells, *(f"{scores['f1_by_class'][label]:.2%}" for label in shown))
-    return table
+        table.add_row(name, *cells, str(scores["examples"]))
+    screen.print(table)
+    classes = list(next(iter(metrics.values()))["f1_by_class"])
+    if len(classes) > MOST_CLASSES:
+        return
+    apart = Table(box=None, pad_edge=False, header_style="bold")
+    apart.add_column("F1 of")
+    for name in metrics:
+        apart.add_column(name, justify="right")
+    for label in classes:
+        apart.add_row(label, *(f"{scores['f1_by_class'][label]:.2%}" for scores in metrics.values()))
+    screen.print(apart)
+
+
+MOST_CLASSES = 30

@@ -15,17 +15,18 @@ from rich.console import Console
 from throughtime.cli.main import BEGUN
 from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
-from throughtime.cli.screen import console, scores_table
+from throughtime.cli.screen import console, print_scores
 from throughtime.data.columns import Example, read_examples, read_like
 from throughtime.data.config import DataConfig
 from throughtime.data.split import stratified_split
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import DataError, TrainingError, UsageError
-from throughtime.fit import Fitted, Splits, fit, remove_model
+from throughtime.fit import OWN_FILES, Fitted, Splits, fit
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import ModelConfig, RunConfig, read_config
 from throughtime.storage import sha256
 from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 
 __all__ = ["add_arguments"]
@@ -57,7 +58,7 @@ def train_classifier(arguments: argparse.Namespace) -> int:
     data = read_config_flags(arguments, DataConfig)
     train = read_config_flags(arguments, TrainConfig)
     config = ModelConfig(
-        command=shlex.join(["throughtime", *_command_words()]),
+        command=_plain(shlex.join(["throughtime", *_command_words()])),
         vocabulary=read_config_flags(arguments, VocabularyConfig),
         network=read_config_flags(arguments, ClassifierConfig),
         run=read_config_flags(arguments, RunConfig),
@@ -65,25 +66,33 @@ def train_classifier(arguments: argparse.Namespace) -> int:
     ).settled()
     begun = _look_at_folder(arguments)
     if begun is not None and begun.files:
+        remove_checkpoints(arguments.out / "checkpoints")  # left where a kill came between the last two steps
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
     splits, facts = _read(arguments.file, data, config.run.seed, screen)
     config = config.model_copy(update={"data": facts})
     if begun is not None:
         _check_same(begun, config)
-    elif arguments.overwrite:
-        remove_model(arguments.out)
     deadline = None if train.minutes is None else BEGUN + 60 * train.minutes - _closing_seconds(train.minutes)
     try:
         with ProgressScreen(screen, Classifier.score_name) as progress:
-            fitted = fit(splits, config, train, arguments.out, deadline=deadline, listener=progress)
+            fitted = fit(
+                splits, config, train, arguments.out, deadline=deadline, resume=begun is not None, listener=progress
+            )
     except KeyboardInterrupt as error:
+        kept = arguments.out / "checkpoints"
+        if not kept.exists():
+            raise
         raise TrainingError(
-            f"stopped by Ctrl-C; {arguments.out / 'checkpoints'} keeps what was learnt: "
-            "go on with the same command and --resume"
+            f"stopped by Ctrl-C; {kept} keeps what was learnt: go on with the same command and --resume"
         ) from error
     _close(screen, arguments.out, fitted)
     return 0
+
+
+def _plain(name: str) -> str:
+    """A file's name may hold bytes that are no text; what is written down must be text."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _command_words() -> list[str]:
@@ -109,7 +118,12 @@ def _look_at_folder(arguments: argparse.Namespace) -> ModelConfig | None:
         raise UsageError("expected --resume or --overwrite, found both")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: expected a folder, found a file")
-    if not (out / "config.json").exists() or arguments.overwrite:
+    if not (out / "config.json").exists():
+        others = [name for name in (*OWN_FILES, "checkpoints") if (out / name).exists()]
+        if others:
+            raise UsageError(f"--out {out}: expected a new folder or a model's, found a {others[0]} that is no model's")
+        return None
+    if arguments.overwrite:
         return None
     found = read_config(out)
     if arguments.resume:
@@ -169,7 +183,7 @@ def _read(path: Path, options: DataConfig, seed: int, screen: Console) -> tuple[
     facts: dict[str, Any] = {
         "source": asdict(source),
         "options": options.model_dump(),
-        "train": {"path": str(path), "sha256": _hash(path)},
+        "train": {"path": _plain(str(path)), "sha256": _hash(path)},
     }
     train = everything
     parts: dict[str, list[Example]] = {}
@@ -179,7 +193,7 @@ def _read(path: Path, options: DataConfig, seed: int, screen: Console) -> tuple[
             parts[name] = []
         elif share is None:
             parts[name] = read_like(Path(wanted), source)
-            facts[name] = {"path": wanted, "sha256": _hash(Path(wanted))}
+            facts[name] = {"path": _plain(wanted), "sha256": _hash(Path(wanted))}
         else:
             parts[name], train = _hold_out(train, share, seed)
     for name, part in (("train", train), *parts.items()):
@@ -199,6 +213,8 @@ def _hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Ex
 
 def _share(name: str, wanted: str | None) -> float | None:
     """The fraction that an option's value is, or none when it names a file."""
+    if wanted == "":
+        raise UsageError(f"--{name}: expected a file, or a share from 0 to 1, found nothing")
     if wanted is None or Path(wanted).exists():
         return None
     try:
@@ -231,7 +247,7 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
         screen.print(f"The weights of update {outcome.best.update:,} did best and are kept.")
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
-        screen.print(scores_table(scores))
+        print_scores(screen, scores)
     screen.print(
         f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:\n"
         f"  throughtime evaluate {out} FILE      measure it on another file with labels\n"

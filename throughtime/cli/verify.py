@@ -6,7 +6,7 @@ import argparse
 from itertools import islice
 from pathlib import Path
 
-from throughtime.cli.common import add_model, open_model, print_json, source_of
+from throughtime.cli.common import add_model, open_model, positive, print_json, source_of
 from throughtime.cli.screen import console
 from throughtime.data.columns import open_examples
 from throughtime.inspect.invariance import LIMIT, differences, random_inputs
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, and what to try it on."""
     add_model(parser)
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="texts (default: random symbols)")
-    parser.add_argument("--rows", type=int, default=200, metavar="N", help="how many texts to try (default: 200)")
+    parser.add_argument("--rows", type=positive, default=200, metavar="N", help="how many texts to try (default: 200)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=verify)
 
@@ -31,6 +31,8 @@ def verify(arguments: argparse.Namespace) -> int:
     else:
         with open_examples(arguments.file, source_of(model), need_label=False) as opened:
             texts = [example.text for _, example in islice(opened.rows, arguments.rows)]
+        for note in opened.tally.notes():
+            console(quiet=arguments.quiet).print(f"{arguments.file}: {note}")
         inputs = model.vocabulary.encode(texts)
     found = differences(model, inputs.to(model.device))
     largest = max(found.values())

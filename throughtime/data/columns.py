@@ -191,6 +191,7 @@ class OpenExamples:
     """A file being read: its columns' names, its rows each with the example it makes, and what to tell of it."""
 
     names: tuple[str, ...]
+    header: bool
     rows: Iterator[tuple[Row, Example]]
     tally: Tally
 
@@ -228,7 +229,7 @@ def open_examples(
             raise no_rows(stream.path, header, stream.tally)
         columns = _columns_like(source, names, stream, need_label)
         reading = _Reading(columns, names, header, source.label_until, need_label, stream.tally)
-        yield OpenExamples(names, reading.pairs(chain([first], rows)), stream.tally)
+        yield OpenExamples(names, header, reading.pairs(chain([first], rows)), stream.tally)
 
 
 def _columns_like(source: Source, names: tuple[str, ...], stream: Stream, need_label: bool) -> Columns:

@@ -16,6 +16,7 @@ from throughtime.config import Config
 from throughtime.data.spelling import BUCKETS, FEATURES, NONE, spelling
 from throughtime.errors import DataError, ModelError
 from throughtime.ragged import Ragged
+from throughtime.storage import write_atomically
 
 __all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Vocabulary", "VocabularyConfig"]
 
@@ -94,7 +95,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ``tokenizers`` library's own file."""
-        Path(path).write_text(self.tokenizer.to_str(pretty=True), encoding="utf-8")
+        write_atomically(Path(path), self.tokenizer.to_str(pretty=True))
 
     # ---- using ----
 
@@ -113,17 +114,26 @@ class Vocabulary:
         numbers: dict[str, int] = self.tokenizer.get_vocab()
         return sorted(numbers, key=lambda symbol: numbers[symbol])
 
-    def encode(self, texts: Sequence[str]) -> Ragged:
-        """``<sos> … <eos>`` for each text: ``[N]`` symbols, or ``[N, 1 + FEATURES]`` with their spelling."""
-        rows = self._cut(self._spelled(texts) if self.spelled else self._symbols(texts))
+    def encode(self, texts: Sequence[str], *, cut: bool = True) -> Ragged:
+        """``<sos> … <eos>`` for each text: ``[N]`` symbols, or ``[N, 1 + FEATURES]`` with their spelling.
+
+        Without ``cut`` they are whole, whatever ``max_length`` says.
+        """
+        rows = self._spelled(texts) if self.spelled else self._symbols(texts)
+        rows = self._cut(rows) if cut else rows
         width = (1 + FEATURES,) if self.spelled else ()
         values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64).reshape(-1, *width)
         return Ragged.from_lengths(values, [len(row) for row in rows])
 
     def unknown(self, inputs: Ragged) -> float:
         """The share of the steps that are ``<unk>``."""
+        return self.counts(inputs)[UNK] / max(1, len(inputs.values))
+
+    def counts(self, inputs: Ragged) -> list[int]:
+        """How often each symbol occurs."""
         symbols = inputs.values[:, 0] if self.spelled else inputs.values
-        return float((symbols == UNK).double().mean())
+        counts: list[int] = torch.bincount(symbols, minlength=len(self)).tolist()
+        return counts
 
     def cut(self, texts: Sequence[str]) -> int:
         """How many of the texts ``max_length`` cuts short."""
@@ -132,10 +142,10 @@ class Vocabulary:
         encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return sum(len(encoding.ids) > self.max_length for encoding in encodings)
 
-    def _symbols(self, texts: Sequence[str]) -> list[list[int]]:
+    def _symbols(self, texts: Sequence[str]) -> list[list[Any]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
 
-    def _spelled(self, texts: Sequence[str]) -> list[list[tuple[int, ...]]]:
+    def _spelled(self, texts: Sequence[str]) -> list[list[Any]]:
         """Each word of a text as it stands there, capitals included; special symbols stand nowhere."""
         return [
             [

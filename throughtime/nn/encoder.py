@@ -28,13 +28,12 @@ class SymbolEncoder(nn.Module):
         hidden_size: ``H`` of each direction.
         num_layers: recurrences stacked.
         bidirectional: read both ways.
-        word_dropout: share of symbols shown as ``unk`` in training.
+        unknown: ``[V]`` how likely each symbol is to be shown as ``unk`` in training; none for never.
         embedding_dropout: share of the embedding's features hidden in training, one mask a sequence.
         layer_dropout: share hidden between layers in training.
         recurrent_dropout: share of ``h_{t-1}`` hidden from the recurrent product, one mask a sequence.
         spelling: how many features of its spelling come with each symbol, and the number of their values.
         unk: the symbol that stands for unknown ones.
-        specials: the first so many symbols are never dropped.
 
     >>> _ = torch.manual_seed(0)
     >>> encoder = SymbolEncoder(20, embedding_size=8, cell="gru", hidden_size=5, bidirectional=True)
@@ -52,17 +51,17 @@ class SymbolEncoder(nn.Module):
         hidden_size: int,
         num_layers: int = 1,
         bidirectional: bool = False,
-        word_dropout: float = 0.0,
+        unknown: Tensor | None = None,
         embedding_dropout: float = 0.0,
         layer_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         spelling: tuple[int, int] | None = None,
         unk: int = 1,
-        specials: int = 4,
     ) -> None:
         super().__init__()
-        self.word_dropout, self.embedding_dropout = word_dropout, embedding_dropout
-        self.unk, self.specials = unk, specials
+        self.embedding_dropout, self.unk = embedding_dropout, unk
+        self.unknown: Tensor | None
+        self.register_buffer("unknown", unknown, persistent=False)
         self.embedding: nn.Embedding | SpelledEmbedding | None = None
         if spelling is not None:
             self.embedding = SpelledEmbedding(num_symbols, *spelling, embedding_size)
@@ -92,8 +91,8 @@ class SymbolEncoder(nn.Module):
             symbols: ``[N]`` integers below ``V``, or ``[N, 1 + S]`` with their spelling.
             state: from an earlier call; zero when none.
         """
-        if self.training:
-            symbols = word_dropout(symbols, self.word_dropout, self.unk, self.specials)
+        if self.training and self.unknown is not None:
+            symbols = word_dropout(symbols, self.unknown, self.unk)
         steps = symbols
         if self.embedding is not None:
             steps = symbols.with_values(self.embedding(symbols.values))

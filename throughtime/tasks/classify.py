@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
+from throughtime.data.vocabulary import SPECIALS
 from throughtime.metrics import classification, confusion
+from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
 from throughtime.nn.pooling import make_pooling
 from throughtime.ragged import Ragged
@@ -29,12 +31,12 @@ class ClassifierConfig(Config):
     bidirectional: bool = Field(True, description="read both ways; a model that streams reads one way")
     embedding_size: int = Field(128, ge=1, description="size of the learnt embeddings")
     one_hot: bool = Field(False, description="feed one-hot vectors to the recurrence, without embeddings")
-    pooling: Literal["last", "mean", "max", "attention"] = Field("max", description="one vector from all steps")
+    pooling: Literal["last", "mean", "max", "attention"] = Field("attention", description="one vector from all steps")
     dropout: float = Field(
-        0.4, ge=0, lt=1, description="share hidden of embeddings, between layers and after pooling; characters: 0.2"
+        0.5, ge=0, lt=1, description="share hidden of embeddings, between layers and after pooling; characters: 0.2"
     )
     word_dropout: float = Field(
-        0.1, ge=0, lt=1, description="share of symbols shown as <unk> in training; characters: 0.02"
+        1.0, ge=0, description="a symbol seen n times is shown as <unk> with probability x / (x + n) in training"
     )
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each target given to all classes")
@@ -43,13 +45,12 @@ class ClassifierConfig(Config):
     def for_tokens(self, tokens: str) -> ClassifierConfig:
         """Settle what was left open: single characters say less than words do, and bear less hiding.
 
-        >>> ClassifierConfig(word_dropout=0.3).for_tokens("char").dropout
+        >>> ClassifierConfig().for_tokens("char").dropout
         0.2
         """
-        if tokens != "char":
+        if tokens != "char" or "dropout" in self.model_fields_set:
             return self
-        gentle = {"dropout": 0.2, "word_dropout": 0.02}
-        return self.model_copy(update={name: v for name, v in gentle.items() if name not in self.model_fields_set})
+        return self.model_copy(update={"dropout": 0.2})
 
 
 class Classifier(nn.Module):
@@ -60,6 +61,7 @@ class Classifier(nn.Module):
         num_symbols: size of the vocabulary.
         labels: the ``C`` classes' names.
         class_counts: training examples of each class, for ``class_weights="balanced"``.
+        symbol_counts: how often each symbol occurs in training, for ``word_dropout``.
         spelling: features of its spelling that come with each symbol, and their number of values; see the encoder.
 
     >>> _ = torch.manual_seed(0)
@@ -76,6 +78,7 @@ class Classifier(nn.Module):
         num_symbols: int,
         labels: Sequence[str],
         class_counts: Sequence[int] = (),
+        symbol_counts: Sequence[int] = (),
         *,
         spelling: tuple[int, int] | None = None,
     ) -> None:
@@ -88,7 +91,7 @@ class Classifier(nn.Module):
             hidden_size=config.hidden_size,
             num_layers=config.num_layers,
             bidirectional=config.bidirectional,
-            word_dropout=config.word_dropout,
+            unknown=rarity(torch.tensor(symbol_counts), config.word_dropout, len(SPECIALS)) if symbol_counts else None,
             embedding_dropout=config.dropout,
             layer_dropout=config.dropout if config.num_layers > 1 else 0.0,
             recurrent_dropout=config.recurrent_dropout,
@@ -128,8 +131,9 @@ class Classifier(nn.Module):
             _known(batch.targets),
             weight=self.class_weights,
             label_smoothing=self.config.label_smoothing,
+            reduction="none",  # torch's own mean divides by the batch's weights, which takes the weights away again
         )
-        return loss, state
+        return loss.mean(), state
 
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
         """``accuracy``, ``macro_f1``, ``f1_by_class``, ``loss`` (mean cross-entropy), ``examples``, ``confusion``."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from throughtime.storage import flush, sha256
+from throughtime.storage import flush, sha256, write_tensors
 
-__all__ = ["Checkpoint", "latest_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "latest_checkpoint", "remove_checkpoints", "save_checkpoint"]
 
 KEEP = 2
 
@@ -43,12 +43,11 @@ def save_checkpoint(folder: Path, update: int, state: dict[str, Any], tensors: d
     temporary = folder / f".update-{update:09d}.partial"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(contiguous, temporary / "tensors.safetensors")
-    except SafetensorError as error:  # what a full disk looks like from inside the library
+        write_tensors(temporary / "tensors.safetensors", tensors)
+    except OSError:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise OSError(f"{target}: cannot be written ({error})") from error
+        raise
     body = json.dumps(state, sort_keys=True)
     content = {
         "state": state,
@@ -58,15 +57,26 @@ def save_checkpoint(folder: Path, update: int, state: dict[str, Any], tensors: d
         },
     }
     (temporary / "state.json").write_text(json.dumps(content), encoding="utf-8")
-    for part in (temporary / "tensors.safetensors", temporary / "state.json", temporary):
+    for part in (temporary / "state.json", temporary):
         flush(part)
     if target.exists():  # an altered one that was passed over, made again
         shutil.rmtree(target)
     temporary.rename(target)
     flush(folder)
-    for old in _checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old)
+    # Those beyond this update were found damaged and passed over: what they held comes again.
+    earlier = [path for path in _checkpoints(folder) if path.name <= target.name]
+    for path in _checkpoints(folder):
+        if path not in earlier[-KEEP:]:
+            shutil.rmtree(path)
     return target
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove all checkpoints, and the folder if nothing else is in it."""
+    for path in (*_checkpoints(folder), *folder.glob(".update-*.partial")):
+        shutil.rmtree(path)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -75,7 +85,7 @@ def latest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     for path in reversed(_checkpoints(folder)):
         try:
             return _read(path), warnings
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             warnings.append(f"{path}: cut short or altered, so it is not used ({error})")
     return None, warnings
 

@@ -25,7 +25,7 @@ class TrainConfig(Config):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     clip_norm: float | None = Field(1.0, gt=0, description="scale a gradient down to this norm")
     clip_value: float | None = Field(None, gt=0, description="cut each element of the gradient to this size")
-    batch_size: int = Field(32, ge=1, description="sequences of average length in a batch")
+    batch_size: int = Field(32, ge=1, le=1_000_000, description="sequences of average length in a batch")
     batch_tokens: int | None = Field(None, ge=1, description="tokens in a batch, in place of --batch-size")
     epochs: int | None = Field(
         None, ge=1, description="stop after so many passes over the data (8 if nothing else ends)"

@@ -1,6 +1,6 @@
 """The learning algorithm: back-propagation through time, one update a step, as a generator.
 
-Saving, showing and stopping are ordinary code around it (:mod:`throughtime.fit`).
+Saving, showing and stopping are ordinary code around it (:mod:`throughtime.train.run`).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def make_plan(task: Task, batches: Batches, valid: Batches | None, config: Train
         bounds["--updates"] = config.updates
     if room is not None:
         room -= timing.spent
-        each = timing.update + timing.evaluation / per_epoch
+        each = max(1e-6, timing.update + timing.evaluation / per_epoch)
         bounds["--minutes"] = max(1, int((room - timing.evaluation) / each))
     if config.epochs is not None or not bounds:
         bounds["--epochs"] = (config.epochs or config.default_epochs) * per_epoch

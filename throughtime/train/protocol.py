@@ -48,7 +48,8 @@ class Task(Protocol):
 class Record:
     """One evaluation, a line of ``metrics.jsonl``.
 
-    ``loss``, ``grad_norm`` and ``clipped`` (share of updates) are means over the updates since the one before.
+    ``valid`` holds the metrics that are single numbers. ``loss``, ``grad_norm`` and ``clipped`` (share of updates)
+    are means over the updates since the evaluation before.
     """
 
     update: int

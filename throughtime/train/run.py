@@ -15,7 +15,7 @@ from throughtime.data.batches import Batches
 from throughtime.errors import TrainingError
 from throughtime.storage import write_atomically
 from throughtime.train.averaging import WeightAverage
-from throughtime.train.checkpoint import Checkpoint, latest_checkpoint, save_checkpoint
+from throughtime.train.checkpoint import Checkpoint, latest_checkpoint, remove_checkpoints, save_checkpoint
 from throughtime.train.config import TrainConfig
 from throughtime.train.interrupts import Interrupts
 from throughtime.train.loop import Place, Step, train_steps
@@ -29,8 +29,9 @@ __all__ = ["Outcome", "Run"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: why, the evaluation whose weights are kept, all evaluations, the seconds spent."""
+    """How a run ended: what it set out to do, why it ended, the evaluation whose weights are kept, and all of them."""
 
+    plan: Plan
     reason: str
     best: Record
     history: list[Record]
@@ -47,6 +48,7 @@ class Run:
         config: how to learn.
         folder: where ``metrics.jsonl`` and ``checkpoints/`` go; none keeps everything in memory.
         deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
+        resume: go on from the folder's newest checkpoint, if it has one; otherwise they are removed.
         listener: is told how it goes.
 
     Raises:
@@ -64,6 +66,7 @@ class Run:
         *,
         folder: Path | None = None,
         deadline: float | None = None,
+        resume: bool = True,
         listener: Listener | None = None,
     ) -> None:
         self.task, self.batches, self.valid, self.config = task, batches, valid, config
@@ -71,7 +74,7 @@ class Run:
         self.optimizer = make_optimizer(task.parameters(), config)
         self.average = WeightAverage(task, config.average)
         self.place, self.progress = Place(), Progress()
-        self.history: list[Record] = []
+        self.resume, self.history = resume, list[Record]()
         self._best: dict[str, Tensor] = {}
         self._epoch_sums, self._sums = _Sums(), _Sums()
 
@@ -96,7 +99,7 @@ class Run:
             reason = self._train(interrupts)
         self._keep_best()
         best = next(record for record in reversed(self.history) if record.best)
-        return Outcome(reason, best, self.history, self.progress.seconds)
+        return Outcome(self.plan, reason, best, self.history, self.progress.seconds)
 
     def _train(self, interrupts: Interrupts) -> str:
         rules = stop_rules(self.config, self.plan)
@@ -153,7 +156,7 @@ class Run:
             clipped=self._sums.clipped / max(1, self._sums.updates),
             lr=self.optimizer.param_groups[0]["lr"],
             seconds=round(self.progress.seconds, 3),
-            valid=valid,
+            valid=None if valid is None else {k: v for k, v in valid.items() if isinstance(v, float | int)},
             best=best,
         )
         self._sums = _Sums()
@@ -183,6 +186,8 @@ class Run:
     def _latest(self) -> Checkpoint | None:
         if self._checkpoints is None:
             return None
+        if not self.resume:
+            remove_checkpoints(self._checkpoints)
         checkpoint, warnings = latest_checkpoint(self._checkpoints)
         for warning in warnings:
             self.listener.noticed(warning)

@@ -95,7 +95,7 @@ def _epochs(limit: int) -> Rule:
 
 def _late(limit: float) -> Rule:
     def rule(progress: Progress) -> str | None:
-        if progress.seconds > LATE * limit:
+        if progress.updates and progress.seconds > LATE * limit:
             return f"time is up after {progress.updates} updates: the machine is slower than it was timed (--minutes)"
         return None
 

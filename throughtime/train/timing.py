@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from throughtime.data.batches import Batches
+from throughtime.errors import NonFiniteLossError
 from throughtime.train.averaging import WeightAverage
 from throughtime.train.config import TrainConfig
 from throughtime.train.loop import Place, train_steps
@@ -35,7 +36,8 @@ def measure(task: Task, batches: Batches, valid: Batches | None, config: TrainCo
     give the mean over the whole epoch. Random states are put back, so that what follows is as if nothing had been.
     """
     begun = time.perf_counter()
-    with torch.random.fork_rng(devices=[]):
+    cuda = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=cuda):
         trial = copy.deepcopy(task)
         trial.train()
         evaluation = _time_evaluation(trial, valid)
@@ -74,7 +76,11 @@ def _time_updates(
         if place.batch == 0:
             plan = batches.plan(place.epoch)
         sizes.append(_size(batches, plan[place.batch]))
-        next(steps)
+        try:
+            next(steps)
+        except NonFiniteLossError:  # the run itself will say so, if it comes to that
+            sizes.pop()
+            break
         before, now = now, time.perf_counter()
         taken.append(now - before)
     if len(taken) > 20:  # the first updates also make the library's own preparations
@@ -89,7 +95,7 @@ def _size(batches: Batches, rows: list[int]) -> tuple[int, int]:
 
 def _mean_over_epoch(taken: np.ndarray, sizes: np.ndarray, batches: Batches) -> float:
     if len(taken) < 10:
-        return float(taken.mean())
+        return float(taken.mean()) if len(taken) else 0.0
     line, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(sizes)), sizes]), taken, rcond=None)
     every = np.array([_size(batches, rows) for rows in batches.plan(0)])
     estimate = float(np.mean(np.column_stack([np.ones(len(every)), every]) @ line))
