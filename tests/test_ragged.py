@@ -90,3 +90,13 @@ def test_errors(make, words):
     with pytest.raises(ValueError, match="expected") as caught:
         make()
     assert words in str(caught.value)
+
+
+def test_rows_are_taken_by_number_from_either_end():
+    ragged = Ragged.from_list([[3, 1, 4], [1], [5, 9]])
+    assert ragged.take([-1, -3]).to_list() == [[5, 9], [3, 1, 4]]
+    assert len(ragged.take([])) == 0
+    with pytest.raises(IndexError, match="rows from 0 to 2"):
+        ragged.take([3])
+    with pytest.raises(ValueError, match="truth values"):
+        ragged.take(torch.tensor([True, False, True]))

@@ -262,3 +262,88 @@ def test_minutes_are_those_of_the_whole_command(reviews_file, tmp_path):
     assert "(--minutes)" in said
     assert 18 * 0.5 < taken < 18 * 1.1  # what else runs here while it is timed may make it end early
     assert tt.load(tmp_path / "m").predict(["a lovely warm film"]) == ["good"]
+
+
+# ---- what was there before is not lost ----
+
+
+@pytest.mark.parametrize(
+    "spoil", [["--valid", "held.csv"], ["--patience", "2", "--valid", "0"], ["--min-count", "9999"]]
+)
+def test_overwrite_keeps_the_old_model_until_nothing_can_be_wrong_with_the_new_data(
+    run, trained, model, tmp_path, monkeypatch, spoil
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "held.csv").write_text("sentiment,review\nsoso,a film\n")
+    result = run("train", "classify", trained / "reviews.csv", "--out", model, "--overwrite", *SMALL, *spoil)
+    assert result.code == 2
+    assert tt.load(model).predict(["a lovely warm film"]) == ["good"]
+
+
+@pytest.mark.parametrize("mine", ["README.md", "checkpoints/mine.pt"])
+def test_a_folder_that_is_no_models_is_left_alone(run, reviews_file, tmp_path, mine):
+    path = tmp_path / "user" / mine
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    for words in ([], ["--overwrite"], ["--resume"]):
+        result = run("train", "classify", reviews_file, "--out", tmp_path / "user", *SMALL, *words)
+        assert result.code == 2
+        assert "expected a new folder or a model's, found" in result.err
+    assert path.read_text() == "mine"
+
+
+def test_overwrite_of_an_unfinished_run_begins_anew(run, reviews_file, tmp_path, monkeypatch):
+    out, fresh = tmp_path / "m", tmp_path / "fresh"
+    stopped_early(run, reviews_file, out, monkeypatch)
+    for folder in (out, fresh):
+        result = run(*words_for(reviews_file, folder, "--seed", "8", "--epochs", "2"), "--overwrite")
+        assert result.code == 0
+        assert "going on" not in result.err
+    assert (out / "model.safetensors").read_bytes() == (fresh / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("options", [["--one-hot"], ["--tokens", "char"]])
+def test_settings_that_decide_others_resume_too(run, reviews_file, tmp_path, monkeypatch, options):
+    out, whole = tmp_path / "m", tmp_path / "whole"
+    from throughtime.cli import progress
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    words = [*options, "--epochs", "2"]
+    monkeypatch.setattr(progress.ProgressScreen, "evaluated", stop)
+    assert run(*words_for(reviews_file, out, *words)).code == 1
+    monkeypatch.undo()
+    assert run(*words_for(reviews_file, out, *words), "--resume").code == 0
+    assert run(*words_for(reviews_file, whole, *words)).code == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_square_brackets_are_nothing_special(run, tmp_path):
+    path = tmp_path / "[red]file.csv"
+    path.write_text("sentiment,review\n" + "".join(f"[b]{a}[/b],{b}\n" for a, b in reviews(60)))
+    out = tmp_path / "m"
+    result = run("train", "classify", path, "--out", out, *SMALL, "--epochs", 1)
+    assert result.code == 0
+    assert "[red]file.csv" in result.err
+    assert "[b]good[/b]" in run("inspect", out).out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--seed", "9" * 30], "--seed"),
+        (["--lr", "inf"], "--lr"),
+        (["--minutes", "inf"], "--minutes"),
+        (["--valid", ""], "--valid"),
+        (["--out", "reviews.csv"], "found a file"),
+        (["--out", "reviews.csv/x"], "reviews.csv"),
+        (["--resume", "--overwrite"], "found both"),
+    ],
+)
+def test_options_that_cannot_be(run, reviews_file, tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    result = run("train", "classify", "reviews.csv", "--out", "m", *SMALL, *options)
+    assert result.code in (1, 2)
+    assert words in result.err
+    assert "Traceback" not in result.err

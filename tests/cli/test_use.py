@@ -194,3 +194,58 @@ def test_help_needs_no_torch():
     code = "import sys; from throughtime.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+# ---- odd cases ----
+
+
+def test_settings_altered_by_hand_are_found_out(run, model):
+    path = model / "config.json"
+    content = json.loads(path.read_text())
+    content["network"]["pooling"] = "max"
+    path.write_text(json.dumps(content))
+    result = run("inspect", model)
+    assert (result.code, "the file was altered" in result.err) == (2, True)
+
+
+def test_columns_of_one_name_all_come_back(run, trained, tmp_path):
+    path, out = tmp_path / "new.csv", tmp_path / "out.jsonl"
+    path.write_text("review,x,x,predicted,2\na lovely film,1,2,3,4\n")
+    assert run("predict", trained / "model", path, "--out", out).code == 0
+    row = json.loads(out.read_text())
+    assert [row[name] for name in ("x", "x_", "predicted", "2")] == ["1", "2", "3", "4"]
+    assert row["predicted_"] == "good"
+
+
+def test_a_curve_that_cannot_be_read(run, model):
+    (model / "metrics.jsonl").write_text('{"update": 1')
+    result = run("inspect", model)
+    assert (result.code, "metrics.jsonl" in result.err) == (2, True)
+
+
+def test_one_text_in_place_of_a_list(trained):
+    with pytest.raises(tt.UsageError, match="found one text"):
+        tt.load(trained / "model").predict("dull")
+    with pytest.raises(tt.DataError, match="found none"):
+        tt.load(trained / "model").evaluate([])
+
+
+def test_a_stream_is_not_cut(run, reviews_file, tmp_path):
+    out = tmp_path / "m"
+    words = ["--no-bidirectional", "--max-length", 4, "--updates", 2]
+    assert run("train", "classify", reviews_file, "--out", out, *SMALL[:4], *words).code == 0
+    stream = tt.load(out).stream()
+    at_once, _ = stream.step("a b c d e f lovely warm film", stream.start())
+    state = stream.start()
+    for word in ["a", "b", "c", "d", "e", "f", "lovely", "warm", "film"]:
+        apart, state = stream.step(word, state)
+    assert at_once == pytest.approx(apart)
+
+
+def test_lines_in_another_encoding(trained):
+    words = [sys.executable, "-m", "throughtime.cli.main", "predict", str(trained / "model"), "-"]
+    wrong = subprocess.run(words, input="caf\xe9".encode("latin-1"), capture_output=True, check=False)
+    assert wrong.returncode == 2
+    assert b"standard input, line 1: expected utf-8, found byte 0xE9" in wrong.stderr
+    right = subprocess.run([*words, "--encoding", "latin-1"], input=b"caf\xe9\n", capture_output=True, check=True)
+    assert right.stdout.decode().endswith("\tcafé\n")

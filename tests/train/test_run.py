@@ -1,6 +1,7 @@
 """A run in one process: resumed to the bit, stopped by each rule, saved from NaN."""
 
 import copy
+import dataclasses
 import json
 import math
 import time
@@ -254,3 +255,42 @@ def test_no_checkpoint_holds_a_pickle(tmp_path):
     go(make_run(tmp_path, epochs=1))
     names = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
     assert names == {"state.json", "tensors.safetensors"}
+
+
+def test_checkpoints_beyond_a_damaged_one_give_way(tmp_path):
+    with pytest.raises(Kill):
+        go(make_run(tmp_path, KillAt(20)))
+    for path in (tmp_path / "checkpoints").iterdir():
+        (path / "state.json").write_text("[]")
+    run = make_run(tmp_path)
+    assert run.prepare() is None
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["update-000000000"]
+
+
+def test_without_resume_old_checkpoints_are_not_used(tmp_path):
+    with pytest.raises(Kill):
+        go(make_run(tmp_path, KillAt(20)))
+    run = make_run(tmp_path)
+    run.resume = False
+    assert run.prepare() is None
+
+
+def test_a_machine_slower_than_it_was_timed_ends_the_run_with_a_usable_model():
+    run = make_run(epochs=None, minutes=0.05)
+    run.prepare()
+    run.plan = dataclasses.replace(run.plan, updates=10**9, limit=0.2)
+    outcome = run.go()
+    assert "slower than it was timed (--minutes)" in outcome.reason
+    assert outcome.history[-1].update == run.place.update > 0
+
+
+def test_no_time_at_all_is_still_one_update():
+    run = make_run(epochs=None, minutes=1e-9)
+    run.prepare()
+    assert run.plan.updates == 1
+    assert run.go().history[-1].update == 1
+
+
+def test_timing_does_not_fail_a_run_that_would_not():
+    run = make_run(epochs=None, updates=1, lr=1e38)
+    assert go(run).reason == "1 update is done (--updates)"

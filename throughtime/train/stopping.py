@@ -79,7 +79,7 @@ def _patience(limit: int) -> Rule:
 
 def _updates(limit: int, flag: str) -> Rule:
     def rule(progress: Progress) -> str | None:
-        return f"{limit} updates are done ({flag})" if progress.updates >= limit else None
+        return f"{limit} update{'s are' if limit > 1 else ' is'} done ({flag})" if progress.updates >= limit else None
 
     return rule
 
