@@ -122,6 +122,7 @@ def fit(
         TrainingError: see :class:`~throughtime.train.run.Run`.
     """
     listener, config = listener or FitListener(), config.settled()
+    train = train.for_tokens(config.vocabulary.tokens)
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")

@@ -15,7 +15,9 @@ TARGETS = torch.tensor([0, 2, 2])
 
 def make(counts=(), symbol_counts=(), **settings):
     torch.manual_seed(0)
-    config = ClassifierConfig(**{"hidden_size": 6, "embedding_size": 5, "pooling": "max", **settings})
+    config = ClassifierConfig(
+        **{"hidden_size": 6, "embedding_size": 5, "pooling": "max", "label_smoothing": 0.0, **settings}
+    )
     return Classifier(config, 12, LABELS, counts, symbol_counts).eval()
 
 

@@ -56,10 +56,11 @@ def train_classifier(arguments: argparse.Namespace) -> int:
     """Read, train, save, and say what to do next."""
     screen = console(quiet=arguments.quiet)
     data = read_config_flags(arguments, DataConfig)
-    train = read_config_flags(arguments, TrainConfig)
+    vocabulary = read_config_flags(arguments, VocabularyConfig)
+    train = read_config_flags(arguments, TrainConfig).for_tokens(vocabulary.tokens)
     config = ModelConfig(
         command=_plain(shlex.join(["throughtime", *_command_words()])),
-        vocabulary=read_config_flags(arguments, VocabularyConfig),
+        vocabulary=vocabulary,
         network=read_config_flags(arguments, ClassifierConfig),
         run=read_config_flags(arguments, RunConfig),
         train=train.model_dump(),

@@ -25,7 +25,7 @@ __all__ = ["Classifier", "ClassifierConfig"]
 class ClassifierConfig(Config):
     """What the classifier is made of."""
 
-    cell: Literal["elman", "lstm", "gru"] = Field("lstm", description="the recurrence")
+    cell: Literal["elman", "lstm", "gru"] = Field("gru", description="the recurrence")
     hidden_size: int = Field(128, ge=1, description="hidden units of each direction")
     num_layers: int = Field(1, ge=1, description="recurrences stacked")
     bidirectional: bool = Field(True, description="read both ways; a model that streams reads one way")
@@ -39,7 +39,7 @@ class ClassifierConfig(Config):
         1.0, ge=0, description="a symbol seen n times is shown as <unk> with probability x / (x + n) in training"
     )
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each target given to all classes")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of each target given to all classes")
     class_weights: Literal["none", "balanced"] = Field("none", description="weigh classes by how rare they are")
 
     def for_tokens(self, tokens: str) -> ClassifierConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,8 +13,6 @@ __all__ = ["TrainConfig"]
 
 class TrainConfig(Config):
     """How a model learns."""
-
-    default_epochs: ClassVar[int] = 8
 
     optimizer: Literal["sgd", "adam", "adamw"] = Field("adam", description="the update rule")
     lr: float = Field(4e-3, gt=0, description="learning rate at its highest")
@@ -35,3 +33,13 @@ class TrainConfig(Config):
     patience: int | None = Field(None, ge=1, description="stop after so many evaluations without a better score")
     until_loss: float | None = Field(None, gt=0, description="stop once an epoch's mean training loss is below this")
     checkpoint_seconds: float = Field(30.0, ge=0, description="seconds between checkpoints")
+
+    def for_tokens(self, tokens: str) -> TrainConfig:
+        """With a number of epochs, where nothing else says when to end; characters take longer to make sense of.
+
+        >>> TrainConfig().for_tokens("word").epochs
+        6
+        """
+        if self.epochs or self.updates or self.minutes:
+            return self
+        return self.model_copy(update={"epochs": 10 if tokens == "char" else 6})

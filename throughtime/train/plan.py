@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from throughtime.data.batches import Batches
+from throughtime.errors import UsageError
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Task
 from throughtime.train.timing import measure
@@ -54,8 +55,10 @@ def make_plan(task: Task, batches: Batches, valid: Batches | None, config: Train
         room -= timing.spent
         each = max(1e-6, timing.update + timing.evaluation / per_epoch)
         bounds["--minutes"] = max(1, int((room - timing.evaluation) / each))
-    if config.epochs is not None or not bounds:
-        bounds["--epochs"] = (config.epochs or config.default_epochs) * per_epoch
+    if config.epochs is not None:
+        bounds["--epochs"] = config.epochs * per_epoch
+    if not bounds:
+        raise UsageError("expected --epochs, --updates or --minutes, found none of them")
     bound = min(bounds, key=lambda name: bounds[name])
     updates = bounds[bound]
     seconds = updates * timing.update + -(-updates // per_epoch) * timing.evaluation
