@@ -130,7 +130,8 @@ def _learning(model: Model, history: Sequence[Record]) -> str:
     if not history:
         return told
     note = (
-        "A training loss is the mean since the evaluation before it, dropout included; validation is measured without. "
+        "A training loss is the mean since the evaluation before it, with dropout and label smoothing; "
+        "validation is measured without. "
         "The dotted line marks the evaluation whose weights were kept."
     )
     return f'{told}\n<div class="grid">{_curves(history)}</div>\n{_evaluations(history)}\n<p class="note">{note}</p>'

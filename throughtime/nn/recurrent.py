@@ -29,6 +29,7 @@ class Recurrent(nn.Module):
 
     gates: int
     states: tuple[str, ...] = ("h",)
+    _op: Callable[..., tuple[Tensor, State]]
 
     def __init__(
         self,
@@ -139,7 +140,7 @@ class Recurrent(nn.Module):
         else:  # one-hot vectors: their product with W is a column of W each, so take those
             inputs = F.embedding(data, weight_ih.t())
             inputs = inputs if bias_ih is None else inputs + bias_ih
-        return self._recur(
+        return self._op(
             inputs,
             state,
             getattr(self, f"weight_hh{suffix}"),
@@ -147,22 +148,12 @@ class Recurrent(nn.Module):
             order.batch_sizes,
             reverse=bool(direction),
             dropout_mask=self._mask(state[0]),
-            weight_hr=getattr(self, f"weight_hr{suffix}", None),
+            **self._options(suffix),
         )
 
-    def _recur(
-        self,
-        inputs: Tensor,
-        state: State,
-        weight_hh: Tensor,
-        bias_hh: Tensor | None,
-        batch_sizes: Sequence[int],
-        *,
-        reverse: bool,
-        dropout_mask: Tensor | None,
-        weight_hr: Tensor | None,
-    ) -> tuple[Tensor, State]:
-        raise NotImplementedError("Recurrent is abstract: use RNN, LSTM or GRU")
+    def _options(self, suffix: str) -> dict[str, Any]:
+        """What this cell's op takes besides, for the parameters of that suffix."""
+        return {}
 
     def _mask(self, h: Tensor) -> Tensor | None:
         if not (self.training and self.recurrent_dropout):
@@ -307,6 +298,7 @@ class LSTM(Recurrent):
     """
 
     gates = 4
+    _op = staticmethod(ops.lstm)
     states = ("h", "c")
 
     def __init__(
@@ -338,28 +330,8 @@ class LSTM(Recurrent):
             dtype=dtype,
         )
 
-    def _recur(
-        self,
-        inputs: Tensor,
-        state: State,
-        weight_hh: Tensor,
-        bias_hh: Tensor | None,
-        batch_sizes: Sequence[int],
-        *,
-        reverse: bool,
-        dropout_mask: Tensor | None,
-        weight_hr: Tensor | None,
-    ) -> tuple[Tensor, State]:
-        return ops.lstm(
-            inputs,
-            state,
-            weight_hh,
-            bias_hh,
-            batch_sizes,
-            reverse=reverse,
-            weight_hr=weight_hr,
-            dropout_mask=dropout_mask,
-        )
+    def _options(self, suffix: str) -> dict[str, Any]:
+        return {"weight_hr": getattr(self, f"weight_hr{suffix}", None)}
 
 
 class GRU(Recurrent):
@@ -374,6 +346,7 @@ class GRU(Recurrent):
     """
 
     gates = 3
+    _op = staticmethod(ops.gru)
 
     def __init__(
         self,
@@ -403,20 +376,6 @@ class GRU(Recurrent):
             dtype=dtype,
         )
 
-    def _recur(
-        self,
-        inputs: Tensor,
-        state: State,
-        weight_hh: Tensor,
-        bias_hh: Tensor | None,
-        batch_sizes: Sequence[int],
-        *,
-        reverse: bool,
-        dropout_mask: Tensor | None,
-        weight_hr: Tensor | None,
-    ) -> tuple[Tensor, State]:
-        return ops.gru(inputs, state, weight_hh, bias_hh, batch_sizes, reverse=reverse, dropout_mask=dropout_mask)
-
 
 class RNN(Recurrent):
     """Elman's network; takes the place of ``torch.nn.RNN``. Arguments, inputs and outputs as :class:`LSTM`'s.
@@ -430,6 +389,7 @@ class RNN(Recurrent):
     """
 
     gates = 1
+    _op = staticmethod(ops.elman)
 
     def __init__(
         self,
@@ -463,28 +423,8 @@ class RNN(Recurrent):
             dtype=dtype,
         )
 
-    def _recur(
-        self,
-        inputs: Tensor,
-        state: State,
-        weight_hh: Tensor,
-        bias_hh: Tensor | None,
-        batch_sizes: Sequence[int],
-        *,
-        reverse: bool,
-        dropout_mask: Tensor | None,
-        weight_hr: Tensor | None,
-    ) -> tuple[Tensor, State]:
-        return ops.elman(
-            inputs,
-            state,
-            weight_hh,
-            bias_hh,
-            batch_sizes,
-            reverse=reverse,
-            nonlinearity=self.nonlinearity,
-            dropout_mask=dropout_mask,
-        )
+    def _options(self, suffix: str) -> dict[str, Any]:
+        return {"nonlinearity": self.nonlinearity}
 
 
 def _suffix(layer: int, direction: int) -> str:
