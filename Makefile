@@ -22,7 +22,7 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/python examples/stdlib.py build/demo
 	$(BIN)/throughtime train classify build/demo/train.jsonl --text code --label topic --test build/demo/test.jsonl \
-		--max-length 60 --minutes 1.5 --out build/demo/model --overwrite
+		--max-length 60 --minutes 1.3 --out build/demo/model --overwrite
 	@echo; echo 'What are these lines about? (throughtime predict build/demo/model -)'; echo
 	@$(BIN)/throughtime predict build/demo/model - < examples/snippets.txt
 	@echo; echo 'Open build/demo/model/report.html in a browser to see how it learnt.'

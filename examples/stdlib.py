@@ -88,20 +88,21 @@ def files(modules: list[str]) -> Iterator[Path]:
 def definitions(path: Path) -> Iterator[list[dict[str, str]]]:
     """For each top-level class or function of a file, its functions' sources."""
     source = path.read_text(encoding="utf-8")
+    lines = source.splitlines()
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            pieces = list(functions(node, source))
+            pieces = list(functions(node, lines))
             if pieces:
                 yield pieces
 
 
-def functions(node: ast.AST, source: str) -> Iterator[dict[str, str]]:
+def functions(node: ast.AST, lines: list[str]) -> Iterator[dict[str, str]]:
     """The functions in a definition that have more than two lines to read."""
     for part in ast.walk(node):
         if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
-            code = ast.get_source_segment(source, part) or ""
-            if code.count("\n") > 2:
-                yield {"name": part.name, "code": code}
+            code = lines[part.lineno - 1 : part.end_lineno]
+            if len(code) > 3:
+                yield {"name": part.name, "code": "\n".join(code)}
 
 
 if __name__ == "__main__":
