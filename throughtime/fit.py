@@ -20,7 +20,7 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.report import write_report
-from throughtime.model import Model, ModelConfig, encode
+from throughtime.model import Model, ModelConfig, choose_device, encode
 from throughtime.tasks import Classifier
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -167,17 +167,14 @@ def settle(config: ModelConfig) -> torch.device:
     Raises:
         UsageError: when CUDA is asked for and there is none.
     """
-    run = config.run
-    if run.device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("expected a CUDA device for --device cuda, found none")
-    torch.set_num_threads(run.threads)
-    torch.manual_seed(run.seed)
+    device = choose_device(config.run.device)
+    torch.set_num_threads(config.run.threads)
+    torch.manual_seed(config.run.seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's products are not reproducible
     torch.use_deterministic_algorithms(True, warn_only=True)
     # A debugging aid that comes along with it and costs a fifth of the time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    cuda = run.device == "cuda" or (run.device == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if cuda else "cpu")
+    return device
 
 
 def class_names(examples: Sequence[Example]) -> list[str]:

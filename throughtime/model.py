@@ -165,6 +165,18 @@ class Model:
         write_atomically(folder / "labels.json", json.dumps(self.labels, ensure_ascii=False, indent=2) + "\n")
 
 
+def choose_device(name: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``cuda`` means on this machine.
+
+    Raises:
+        UsageError: when CUDA is asked for and there is none.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UsageError("expected a CUDA device for --device cuda, found none")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and there) else "cpu")
+
+
 def encode(examples: Sequence[Example], vocabulary: Vocabulary, labels: Sequence[str]) -> Dataset:
     """Examples as symbols and class numbers.
 
@@ -188,7 +200,7 @@ def _some(labels: Sequence[str], most: int = 10) -> str:
     return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
 
 
-def load(folder: str | os.PathLike[str], *, device: str = "cpu") -> Model:
+def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
     """Read a model folder; runs nothing from it.
 
     Raises:
@@ -233,7 +245,7 @@ def read_config(folder: Path) -> ModelConfig:
         raise ModelError(f"{path}: expected a model's settings, found at {place}: {first['msg']}") from error
 
 
-def assemble(folder: Path, config: ModelConfig, device: str) -> Model:
+def assemble(folder: Path, config: ModelConfig, device: str | torch.device) -> Model:
     """The model of a folder whose files were found to be whole."""
     vocabulary = Vocabulary.load(folder / "tokenizer.json", config.vocabulary)
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from throughtime.data.columns import Source
-from throughtime.errors import ModelError, UsageError
-from throughtime.model import Model, load
+from throughtime.errors import ModelError
+from throughtime.model import Model, choose_device, load
 
 __all__ = ["add_model", "open_model", "positive", "print_json", "source_of"]
 
@@ -33,11 +33,7 @@ def positive(word: str) -> int:
 
 def open_model(arguments: argparse.Namespace) -> Model:
     """The model of DIR on the device asked for."""
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("expected a CUDA device for --device cuda, found none")
+    device = choose_device(arguments.device)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     return load(arguments.model, device=device)

@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _interrupts_end_at_once():
             # Only the command asked for is imported: `--help` should not wait for PyTorch.
             arguments = _parser(command).parse_args(words)
+            arguments.words = words
         code: int = arguments.run(arguments)
         return code
     except ThroughtimeError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def train_classifier(arguments: argparse.Namespace) -> int:
     vocabulary = read_config_flags(arguments, VocabularyConfig)
     train = read_config_flags(arguments, TrainConfig).for_tokens(vocabulary.tokens)
     config = ModelConfig(
-        command=_plain(shlex.join(["throughtime", *_command_words()])),
+        command=_command(arguments.words),
         vocabulary=vocabulary,
         network=read_config_flags(arguments, ClassifierConfig),
         run=read_config_flags(arguments, RunConfig),
@@ -96,8 +95,9 @@ def _plain(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
-def _command_words() -> list[str]:
-    return [word for word in sys.argv[1:] if word not in ("--resume", "--overwrite", "--quiet")]
+def _command(words: list[str]) -> str:
+    """The command that makes the model again."""
+    return _plain(shlex.join(["throughtime", *(w for w in words if w not in ("--resume", "--overwrite", "--quiet"))]))
 
 
 def _closing_seconds(minutes: float) -> float:
