@@ -8,7 +8,7 @@ import resource
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.report import write_report
-from throughtime.model import Model, ModelConfig, choose_device, encode
+from throughtime.model import FILES, Model, ModelConfig, choose_device, encode
 from throughtime.tasks import Classifier
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -30,15 +30,7 @@ from throughtime.train.run import Outcome, Run
 
 __all__ = ["OWN_FILES", "FitListener", "Fitted", "Splits", "Summary", "class_names", "fit", "remove_model", "settle"]
 
-OWN_FILES = (
-    "labels.json",
-    "tokenizer.json",
-    "model.safetensors",
-    "metrics.jsonl",
-    "report.html",
-    "README.md",
-    "config.json",
-)
+OWN_FILES = (*FILES, "metrics.jsonl", "report.html", "README.md", "config.json")
 """The last one is what tells a model's folder from any other, so it is also the last to go."""
 
 
@@ -129,7 +121,7 @@ def fit(
     labels = class_names(splits.train)
     vocabulary = Vocabulary.learn([example.text for example in splits.train], config.vocabulary)
     data, valid, test = (
-        _encoded(part, vocabulary, labels, device) for part in (splits.train, splits.valid, splits.test)
+        encode(part, vocabulary, labels).to(device) for part in (splits.train, splits.valid, splits.test)
     )
     counts = Counter(str(example.label) for example in splits.train)
     counted = [counts[label] for label in labels]
@@ -157,7 +149,7 @@ def fit(
     outcome = run.go()
     metrics = [task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test)]
     fitted = Fitted(model, outcome, *metrics)
-    _finish(fitted, splits, folder)
+    _finish(fitted, folder)
     return fitted
 
 
@@ -199,12 +191,6 @@ def remove_model(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _encoded(examples: Sequence[Example], vocabulary: Vocabulary, labels: list[str], device: torch.device) -> Dataset:
-    data = encode(examples, vocabulary, labels)
-    assert data.targets is not None
-    return replace(data, inputs=data.inputs.to(device), targets=data.targets.to(device))
-
-
 def _summary(
     model: Model,
     batches: Batches,
@@ -227,7 +213,7 @@ def _summary(
     )
 
 
-def _finish(fitted: Fitted, splits: Splits, folder: Path) -> None:
+def _finish(fitted: Fitted, folder: Path) -> None:
     """Everything that a finished model's folder holds; the hashes that make it count as one come last."""
     model, outcome = fitted.model, fitted.outcome
     result = {

@@ -7,7 +7,6 @@ Nothing in it is ever executed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -25,12 +24,12 @@ from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import DataError, ModelError, UsageError
-from throughtime.storage import sha256, write_atomically, write_tensors
+from throughtime.storage import sha256, sha256_of_json, write_atomically, write_tensors
 from throughtime.stream import Stream
 from throughtime.tasks import Classifier, ClassifierConfig
 from throughtime.version import __version__
 
-__all__ = ["FORMAT", "Model", "ModelConfig", "RunConfig", "load"]
+__all__ = ["FILES", "FORMAT", "Model", "ModelConfig", "RunConfig", "load"]
 
 FORMAT = 1
 FILES = ("model.safetensors", "tokenizer.json", "labels.json")
@@ -105,7 +104,7 @@ class Model:
         tables = []
         for batch in batches:
             rows.extend(batch.rows)
-            tables.append(self.task.probabilities(batch.inputs.to(self.device)).cpu().numpy())
+            tables.append(self.task.probabilities(batch.inputs).cpu().numpy())
         table = np.concatenate(tables)
         back = np.empty(len(rows), dtype=np.int64)
         back[rows] = np.arange(len(rows))
@@ -131,8 +130,8 @@ class Model:
         return Stream(self.task, self.vocabulary)
 
     def batches(self, data: Dataset) -> Batches:
-        """The dataset in batches for evaluation, longest sequences first."""
-        return Batches(data, EVALUATION_TOKENS)
+        """The dataset in batches for evaluation, longest sequences first, where the weights are."""
+        return Batches(data.to(self.device), EVALUATION_TOKENS)
 
     @property
     def device(self) -> torch.device:
@@ -259,8 +258,7 @@ def assemble(folder: Path, config: ModelConfig, device: str | torch.device) -> M
 
 def _settings_hash(content: dict[str, Any]) -> str:
     """Of all settings but the hashes themselves."""
-    rest = {name: value for name, value in content.items() if name != "files"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json({name: value for name, value in content.items() if name != "files"})
 
 
 def _check_file(path: Path, expected: str) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-__all__ = ["flush", "sha256", "write_atomically", "write_tensors"]
+__all__ = ["flush", "sha256", "sha256_of_json", "write_atomically", "write_tensors"]
 
 
 def sha256(path: Path) -> str:
     """The file's hash in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_json(content: Any) -> str:
+    """The hash of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

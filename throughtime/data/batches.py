@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,6 +27,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def to(self, device: torch.device) -> Dataset:
+        """The same examples with their tensors on ``device``."""
+        targets = None if self.targets is None else self.targets.to(device)
+        return replace(self, inputs=self.inputs.to(device), targets=targets)
 
 
 @dataclass(frozen=True)

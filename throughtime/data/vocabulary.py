@@ -170,14 +170,14 @@ class Vocabulary:
 def _word(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
     tokenizer = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
-    return tokenizer, _word_level_trainer(config)
+    return tokenizer, trainers.WordLevelTrainer(**_learning(config))
 
 
 def _char(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
     tokenizer = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
-    return tokenizer, _word_level_trainer(config)
+    return tokenizer, trainers.WordLevelTrainer(**_learning(config))
 
 
 def _bpe(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
@@ -185,21 +185,17 @@ def _bpe(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    return tokenizer, trainers.BpeTrainer(
-        vocab_size=config.vocab_size,
-        min_frequency=config.min_count,
-        special_tokens=list(SPECIALS),
-        show_progress=False,
-    )
+    return tokenizer, trainers.BpeTrainer(**_learning(config))
 
 
-def _word_level_trainer(config: VocabularyConfig) -> trainers.Trainer:
-    return trainers.WordLevelTrainer(
-        vocab_size=config.vocab_size,
-        min_frequency=config.min_count,
-        special_tokens=list(SPECIALS),
-        show_progress=False,
-    )
+def _learning(config: VocabularyConfig) -> dict[str, Any]:
+    """What the library's trainers are told."""
+    return {
+        "vocab_size": config.vocab_size,
+        "min_frequency": config.min_count,
+        "special_tokens": list(SPECIALS),
+        "show_progress": False,
+    }
 
 
 _PIPELINES = {"word": _word, "char": _char, "bpe": _bpe}

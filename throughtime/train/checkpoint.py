@@ -6,7 +6,6 @@ of both parts, so that one that was cut short or altered since is found out and 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from throughtime.storage import flush, sha256, write_tensors
+from throughtime.storage import flush, sha256, sha256_of_json, write_tensors
 
 __all__ = ["Checkpoint", "latest_checkpoint", "remove_checkpoints", "save_checkpoint"]
 
@@ -48,14 +47,7 @@ def save_checkpoint(folder: Path, update: int, state: dict[str, Any], tensors: d
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    body = json.dumps(state, sort_keys=True)
-    content = {
-        "state": state,
-        "sha256": {
-            "state": hashlib.sha256(body.encode()).hexdigest(),
-            "tensors.safetensors": sha256(temporary / "tensors.safetensors"),
-        },
-    }
+    content = {"state": state, "sha256": _hashes(state, temporary)}
     (temporary / "state.json").write_text(json.dumps(content), encoding="utf-8")
     for part in (temporary / "state.json", temporary):
         flush(part)
@@ -94,13 +86,13 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("update-*")) if folder.is_dir() else []
 
 
+def _hashes(state: dict[str, Any], path: Path) -> dict[str, str]:
+    return {"state": sha256_of_json(state), "tensors.safetensors": sha256(path / "tensors.safetensors")}
+
+
 def _read(path: Path) -> Checkpoint:
     content = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    body = json.dumps(content["state"], sort_keys=True)
-    found = {
-        "state": hashlib.sha256(body.encode()).hexdigest(),
-        "tensors.safetensors": sha256(path / "tensors.safetensors"),
-    }
+    found = _hashes(content["state"], path)
     for part, expected in content["sha256"].items():
         if found[part] != expected:
             raise ValueError(f"{part}: expected hash {expected[:12]}…, found {found[part][:12]}…")

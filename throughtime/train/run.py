@@ -98,8 +98,7 @@ class Run:
         with Interrupts() as interrupts:
             reason = self._train(interrupts)
         self._keep_best()
-        best = next(record for record in reversed(self.history) if record.best)
-        return Outcome(self.plan, reason, best, self.history, self.progress.seconds)
+        return Outcome(self.plan, reason, self._best_record(), self.history, self.progress.seconds)
 
     def _train(self, interrupts: Interrupts) -> str:
         rules = stop_rules(self.config, self.plan)
@@ -169,8 +168,11 @@ class Run:
     def _is_best(self, valid: dict[str, Any] | None) -> bool:
         if valid is None or not self.history:
             return True
-        best = next(record for record in reversed(self.history) if record.best)
-        return best.valid is None or self.task.score(valid) > self.task.score(best.valid)
+        best = self._best_record().valid
+        return best is None or self.task.score(valid) > self.task.score(best)
+
+    def _best_record(self) -> Record:
+        return next(record for record in reversed(self.history) if record.best)
 
     def _keep_best(self) -> None:
         with torch.no_grad():
