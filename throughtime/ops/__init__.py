@@ -1,9 +1,12 @@
 """The recurrences as functions: tensors in, tensors out, no parameters.
 
-Each op has a plain PyTorch reference, which says what the recurrence is and against which faster ones are checked.
+:func:`layer` runs a whole layer, by compiled kernels where they can and by the reference elsewhere. The reference
+(:func:`elman`, :func:`lstm`, :func:`gru` over :func:`run_through_time`) is plain PyTorch: it says what the recurrence is,
+and the kernels are checked against it.
 """
 
 from throughtime.ops.cells import elman, gru, lstm
+from throughtime.ops.layer import Weights, layer, refusals
 from throughtime.ops.loop import run_through_time
 
-__all__ = ["elman", "gru", "lstm", "run_through_time"]
+__all__ = ["Weights", "elman", "gru", "layer", "lstm", "refusals", "run_through_time"]

@@ -3,9 +3,14 @@
 Letters: ``N`` steps in all, ``B`` sequences, ``H`` hidden units, ``P`` the output's size (``H`` unless an LSTM
 projects it). Gates stand in torch's order: ``i f g o`` for the LSTM, ``r z n`` for the GRU.
 
-``dropout_mask [B, P]`` multiplies :math:`h_{t-1}` where it enters the recurrent product, with one mask for all the
-steps of a sequence (Gal & Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
-Networks", eq. 7; here on the recurrent connection only). The caller scales it.
+What all three take besides their own:
+
+- ``dropout_mask [B, P]`` multiplies :math:`h_{t-1}` where it enters the recurrent product, with one mask for all the
+  steps of a sequence (Gal & Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+  Networks", eq. 7; here on the recurrent connection only). The caller scales it.
+- ``resets [N]``: before a step marked there the state becomes zero.
+- ``norm [G·H]``: normalise the recurrent product ``R h`` to mean 0 and variance 1 over the ``H`` units of each gate, and
+  scale it by this (Ba, Kiros & Hinton 2016, "Layer Normalization", eq. 4, applied gate by gate; ``bias_hh`` shifts it).
 """
 
 from __future__ import annotations
@@ -18,13 +23,25 @@ from torch.nn import functional as F
 
 from throughtime.ops.loop import State, run_through_time
 
-__all__ = ["elman", "gru", "lstm"]
+__all__ = ["EPSILON", "elman", "gru", "lstm"]
+
+EPSILON = 1e-5
+"""Added to the variance before a norm divides by its root, as torch's layer norm has it."""
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-def _masked(h: Tensor, mask: Tensor | None) -> Tensor:
-    return h if mask is None else h * mask[: len(h)]
+def _recurrent_product(
+    h: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, norm: Tensor | None
+) -> Tensor:
+    if mask is not None:
+        h = h * mask[: len(h)]
+    if norm is None:
+        return F.linear(h, weight, bias)
+    product = F.linear(h, weight)
+    normal = F.layer_norm(product.view(len(h), -1, weight.shape[1]), weight.shape[1:], eps=EPSILON)
+    product = normal.view_as(product) * norm
+    return product if bias is None else product + bias
 
 
 def elman(
@@ -37,6 +54,8 @@ def elman(
     reverse: bool = False,
     nonlinearity: str = "tanh",
     dropout_mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    norm: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Elman's simple recurrent network (Elman 1990): ``h_t = act(x_t + R h_{t-1} + b)``.
 
@@ -49,6 +68,8 @@ def elman(
         reverse: from the last step to the first.
         nonlinearity: ``tanh`` or ``relu``.
         dropout_mask: ``[B, H]`` or none.
+        resets: ``[N]`` truth values or none.
+        norm: ``[H]`` or none.
 
     Returns:
         Outputs ``[N, H]`` and the final ``(h [B, H],)``.
@@ -56,9 +77,9 @@ def elman(
     activation = _ACTIVATIONS[nonlinearity]
 
     def step(x: Tensor, state: State) -> State:
-        return (activation(x + F.linear(_masked(state[0], dropout_mask), weight_hh, bias_hh)),)
+        return (activation(x + _recurrent_product(state[0], weight_hh, bias_hh, dropout_mask, norm)),)
 
-    return run_through_time(step, inputs, state, batch_sizes, reverse=reverse)
+    return run_through_time(step, inputs, state, batch_sizes, reverse=reverse, resets=resets)
 
 
 def lstm(
@@ -71,6 +92,8 @@ def lstm(
     reverse: bool = False,
     weight_hr: Tensor | None = None,
     dropout_mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    norm: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
@@ -86,6 +109,8 @@ def lstm(
         reverse: from the last step to the first.
         weight_hr: ``[P, H]`` or none.
         dropout_mask: ``[B, P]`` or none.
+        resets: ``[N]`` truth values or none.
+        norm: ``[4H]`` or none; not with ``weight_hr``.
 
     Returns:
         Outputs ``[N, P]`` and the final ``(h, c)``.
@@ -93,13 +118,13 @@ def lstm(
 
     def step(x: Tensor, state: State) -> State:
         h, c = state
-        gates = x + F.linear(_masked(h, dropout_mask), weight_hh, bias_hh)
+        gates = x + _recurrent_product(h, weight_hh, bias_hh, dropout_mask, norm)
         i, f, g, o = gates.chunk(4, dim=1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * c.tanh()
         return (h if weight_hr is None else F.linear(h, weight_hr)), c
 
-    return run_through_time(step, inputs, state, batch_sizes, reverse=reverse)
+    return run_through_time(step, inputs, state, batch_sizes, reverse=reverse, resets=resets)
 
 
 def gru(
@@ -111,6 +136,8 @@ def gru(
     *,
     reverse: bool = False,
     dropout_mask: Tensor | None = None,
+    resets: Tensor | None = None,
+    norm: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Gated recurrent unit, with the reset gate after the product, as cuDNN and torch have it (Cho et al. 2014).
 
@@ -124,6 +151,8 @@ def gru(
         batch_sizes: see :func:`~throughtime.ops.loop.run_through_time`.
         reverse: from the last step to the first.
         dropout_mask: ``[B, H]`` or none.
+        resets: ``[N]`` truth values or none.
+        norm: ``[3H]`` or none.
 
     Returns:
         Outputs ``[N, H]`` and the final ``(h [B, H],)``.
@@ -132,10 +161,10 @@ def gru(
     def step(x: Tensor, state: State) -> State:
         (h,) = state
         x_r, x_z, x_n = x.chunk(3, dim=1)
-        h_r, h_z, h_n = F.linear(_masked(h, dropout_mask), weight_hh, bias_hh).chunk(3, dim=1)
+        h_r, h_z, h_n = _recurrent_product(h, weight_hh, bias_hh, dropout_mask, norm).chunk(3, dim=1)
         r = (x_r + h_r).sigmoid()
         z = (x_z + h_z).sigmoid()
         n = (x_n + r * h_n).tanh()
         return (n + z * (h - n),)
 
-    return run_through_time(step, inputs, state, batch_sizes, reverse=reverse)
+    return run_through_time(step, inputs, state, batch_sizes, reverse=reverse, resets=resets)

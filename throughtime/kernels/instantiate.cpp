@@ -1,0 +1,58 @@
+// All kernels for one instruction set: compiled once for each, with THROUGHTIME_ISA as the namespace.
+// No function of the standard library with code in a header may be used here or in what this includes: the linker keeps
+// one copy of such a function, and might keep one that this machine cannot run.
+#include "cells/elman.h"
+#include "cells/gru.h"
+#include "cells/lstm.h"
+#include "loop.h"
+
+namespace throughtime::THROUGHTIME_ISA {
+namespace {
+
+template <template <class, class> class Loop, class T, class Direction>
+void run(Cell cell, const Shape& shape, const Direction& direction, int64_t first, int64_t last) {
+  switch (cell) {
+    case Cell::elman_tanh: return Loop<Elman<T, false>, T>(shape, direction, first, last).run();
+    case Cell::elman_relu: return Loop<Elman<T, true>, T>(shape, direction, first, last).run();
+    case Cell::lstm: return Loop<Lstm<T>, T>(shape, direction, first, last).run();
+    case Cell::gru: return Loop<Gru<T>, T>(shape, direction, first, last).run();
+  }
+}
+
+template <class T>
+struct Of {
+  static int64_t packed_size(const Source<T>& source) { return Panels<T>(source).size(); }
+  static int64_t panels(const Source<T>& source) { return Panels<T>(source).count(); }
+  static void forward(Cell cell, const Shape& s, const Forward<T>& d, int64_t first, int64_t last) {
+    run<ForwardLoop, T>(cell, s, d, first, last);
+  }
+  static void backward(Cell cell, const Shape& s, const Backward<T>& d, int64_t first, int64_t last) {
+    run<BackwardLoop, T>(cell, s, d, first, last);
+  }
+  static void logistics(const T* in, T* out, int64_t count) {
+    for (int64_t i = 0; i < count; i += lanes<T>) store(out + i, logistic<T>(load(in + i, count - i)), count - i);
+  }
+  static void tanhs(const T* in, T* out, int64_t count) {
+    for (int64_t i = 0; i < count; i += lanes<T>) store(out + i, tanh<T>(load(in + i, count - i)), count - i);
+  }
+  static constexpr Kernels<T> kernels = {packed_size, panels, pack<T>, product<T>, forward, backward, logistics, tanhs};
+};
+
+bool here() {
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+#elif defined(__AVX2__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return true;
+#endif
+}
+
+}  // namespace
+
+#define NAME_OF(isa) #isa
+#define NAME(isa) NAME_OF(isa)
+extern const InstructionSet instruction_set = {NAME(THROUGHTIME_ISA), here, &Of<float>::kernels, &Of<double>::kernels};
+
+}  // namespace throughtime::THROUGHTIME_ISA

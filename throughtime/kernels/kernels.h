@@ -1,0 +1,96 @@
+// The recurrences' kernels: plain pointers and sizes. Rows are time-major: all first steps, then all second steps, ...,
+// the longest sequences first, so that the sequences running at a step are its leading rows.
+//
+// Letters: T steps, B sequences, N steps in all, H hidden units, G gates, S values saved a unit. Unless said otherwise
+// the caller owns every pointer, nothing may alias, and null stands for "not there".
+#pragma once
+
+#include <cstdint>
+
+namespace throughtime {
+
+enum class Cell { elman_tanh, elman_relu, lstm, gru };
+
+constexpr int gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+constexpr int states_of(Cell cell) { return cell == Cell::lstm ? 2 : 1; }
+// i f g o c; r z n and the candidate's recurrent part; the Elman network's output says all.
+constexpr int saved_of(Cell cell) { return cell == Cell::lstm ? 5 : cell == Cell::gru ? 4 : 0; }
+
+struct Shape {
+  int64_t steps, batch, hidden;
+  const int64_t* batch_sizes;  // [T], never grows
+  const int64_t* offsets;      // [T + 1], where each step's rows begin
+  const uint8_t* resets;       // [N]: before that step the state becomes zero; or null
+};
+
+// A matrix [depth, groups * units] cut into panels of `widest` vectors or fewer; see product.h.
+template <class T>
+struct Source {
+  const T* data;
+  int64_t depth, groups, units;
+  int64_t depth_stride, group_stride, unit_stride;
+};
+
+// One direction of a layer, forward.
+template <class T>
+struct Forward {
+  const T* inputs;       // [N, G * H], rows `inputs_stride` apart: what the input contributes to the gates
+  const T* packed;       // the recurrent matrix [G * H, H] in panels
+  const T* bias;         // [G * H] or null, added to the recurrent product
+  const T* norm;         // [G * H] or null: scale of the normalised recurrent product
+  const T* mask;         // [B, H] or null: multiplies h where it enters the product
+  T* state[2];           // h (and c) [B, H]: the initial state comes in, the final one goes out
+  T* outputs;            // [N, H], rows `outputs_stride` apart
+  T* saved;              // [N, S * H] or null
+  T* normalised;         // [N, G * H] or null: the recurrent product with mean 0 and variance 1 in each gate
+  T* rates;              // [N, G] or null: 1 / standard deviation
+  int64_t inputs_stride, outputs_stride;
+  T epsilon;
+  bool reverse;
+};
+
+// One direction of a layer, backward. What Forward gave and saved comes in.
+template <class T>
+struct Backward {
+  const T* packed;          // the recurrent matrix's transpose in panels
+  const T* norm;
+  const T* mask;
+  const T* initial[2];      // h (and c) [B, H] before the first step
+  const T* outputs;
+  const T* saved;
+  const T* normalised;
+  const T* rates;
+  const T* grad_outputs;    // [N, H], rows `grad_outputs_stride` apart
+  T* grad_state[2];         // [B, H]: of the final state in, of the initial state out
+  T* grad_inputs;           // [N, G * H], rows `grad_inputs_stride` apart
+  T* grad_products;         // [N, G * H]: of the recurrent product, or null where it equals grad_inputs
+  T* previous;              // [N, H]: what entered the recurrent product at each step
+  T* grad_norm;             // [G * H] or null; every row range has its own
+  T* grad_bias;             // [G * H], only with a norm; every row range has its own
+  int64_t outputs_stride, grad_outputs_stride, grad_inputs_stride;
+  bool reverse;
+};
+
+// The kernels of one instruction set. `first` and `last` are a range of rows; ranges may run at the same time.
+template <class T>
+struct Kernels {
+  int64_t (*packed_size)(const Source<T>& source);  // in elements
+  int64_t (*panels)(const Source<T>& source);
+  void (*pack)(const Source<T>& source, int64_t first_panel, int64_t last_panel, T* packed);
+  // out [rows, units] = in [rows, depth] x packed + bias; every row's result depends on that row alone.
+  void (*product)(const Source<T>& shape, const T* packed, const T* bias, const T* in, int64_t in_stride, T* out,
+                  int64_t out_stride, int64_t rows);
+  void (*forward)(Cell cell, const Shape& shape, const Forward<T>& direction, int64_t first, int64_t last);
+  void (*backward)(Cell cell, const Shape& shape, const Backward<T>& direction, int64_t first, int64_t last);
+  void (*logistic)(const T* in, T* out, int64_t count);
+  void (*tanh)(const T* in, T* out, int64_t count);
+};
+
+struct InstructionSet {
+  const char* name;
+  bool (*here)();  // whether this machine has it
+  const Kernels<float>* float32;
+  const Kernels<double>* float64;
+};
+
+}  // namespace throughtime

@@ -1,0 +1,76 @@
+// A whole layer's call, both directions: plans the rows over threads, packs the matrices, runs the loops.
+#pragma once
+
+#include "kernels.h"
+
+namespace throughtime {
+
+// All arrays are contiguous; D directions. Null where something is not there.
+template <class T>
+struct LayerForward {
+  Cell cell;
+  int64_t steps, batch, hidden, directions;
+  int threads;
+  const int64_t* batch_sizes;   // [T]
+  const uint8_t* resets;        // [N]
+  const T* inputs;              // [N, D * G * H]
+  const T* const* weights;      // D of [G * H, H]
+  const T* const* biases;       // D of [G * H], or null
+  const T* const* norms;        // D of [G * H], or null
+  T epsilon;
+  const T* mask;                // [D, B, H]
+  T* state[2];                  // [D, B, H]
+  T* outputs;                   // [N, D * H]
+  T* saved;                     // [D, N, S * H]
+  T* normalised;                // [D, N, G * H]
+  T* rates;                     // [D, N, G]
+};
+
+template <class T>
+struct LayerBackward {
+  Cell cell;
+  int64_t steps, batch, hidden, directions;
+  int threads;
+  const int64_t* batch_sizes;
+  const uint8_t* resets;
+  const T* const* weights;
+  const T* const* norms;
+  const T* mask;
+  const T* initial[2];          // [D, B, H]
+  const T* outputs;
+  const T* saved;
+  const T* normalised;
+  const T* rates;
+  const T* grad_outputs;        // [N, D * H]
+  T* grad_state[2];             // [D, B, H]: of the final state in, of the initial state out
+  T* grad_inputs;               // [N, D * G * H]
+  T* grad_products;             // [D, N, G * H]: needed by the GRU and with norms
+  T* previous;                  // [D, N, H]
+  T* grad_norms;                // [D, G * H], zero on entry, only with norms
+  T* grad_biases;               // [D, G * H], zero on entry, only with norms
+};
+
+template <class T>
+void forward(const LayerForward<T>& layer);
+
+template <class T>
+void backward(const LayerBackward<T>& layer);
+
+// out [rows, M * columns] = in [rows, depth] x M matrices side by side + their biases (null or M, each null or
+// [columns]). The matrices are [columns, depth], as torch's linear layers keep them, or, `transposed`, [depth, columns].
+// A row's result does not depend on the rows beside it.
+template <class T>
+struct Product {
+  const T* in;
+  const T* const* matrices;
+  const T* const* biases;
+  T* out;
+  int64_t rows, depth, columns, count;
+  bool transposed;
+  int threads;
+};
+
+template <class T>
+void product(const Product<T>& call);
+
+}  // namespace throughtime

@@ -1,0 +1,301 @@
+// The loops through time, forward and backward, over a range of rows. They know no cell.
+//
+// A cell is a struct of vector functions: how many gates, states and saved values it has, `forward` from what the input
+// (x) and the recurrence (u) contribute to its gates, and `backward` from the gradient of its state to those of x and u.
+#pragma once
+
+#include <cstdlib>
+
+#include "product.h"
+
+namespace throughtime::THROUGHTIME_ISA {
+
+// Zeroed memory that starts on a vector.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t size) {
+    const size_t bytes = size_t(ceil_div(size * int64_t(sizeof(T)), 64) * 64);
+    data_ = static_cast<T*>(std::aligned_alloc(64, bytes ? bytes : 64));
+    if (!data_) std::abort();
+    std::memset(data_, 0, bytes);
+  }
+  ~Scratch() { std::free(data_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* row(int64_t offset) const { return data_ + offset; }
+
+ private:
+  T* data_;
+};
+
+// A row's width in scratch memory: whole vectors, and one more, lest rows a power of two apart share their cache sets.
+template <class T>
+inline int64_t padded(int64_t width) {
+  return (ceil_div(width, lanes<T>) + 1) * lanes<T>;
+}
+
+inline int64_t running(const Shape& s, int64_t t, int64_t first, int64_t last) {
+  const int64_t end = s.batch_sizes[t] < last ? s.batch_sizes[t] : last;
+  return end > first ? end - first : 0;
+}
+
+template <class T>
+inline T sum_of(Vec<T> v) {
+  T sum = 0;
+  for (int i = 0; i < lanes<T>; i++) sum += v[i];
+  return sum;
+}
+
+// ---- forward --------------------------------------------------------------------------------------------------------
+
+template <class C, class T>
+class ForwardLoop {
+ public:
+  ForwardLoop(const Shape& s, const Forward<T>& d, int64_t first, int64_t last)
+      : s(s), d(d), first(first), last(last), H(s.hidden), width(padded<T>(H)), wide(padded<T>(H) * C::gates),
+        panels(H, C::gates, H), entering(2 * (last - first) * width), products(d.norm ? (last - first) * wide : 0) {}
+
+  void run() {
+    for (int64_t row = 0; row < last - first; row++) enter(row, 0), enter(row, 1);
+    for (int64_t step = 0; step < s.steps; step++) {
+      const int64_t t = d.reverse ? s.steps - 1 - step : step, rows = running(s, t, first, last);
+      if (!rows && !d.reverse) break;
+      if (rows) advance(s.offsets[t] + first, rows);
+    }
+  }
+
+ private:
+  static constexpr int G = C::gates;
+  const Shape& s;
+  const Forward<T>& d;
+  const int64_t first, last, H, width, wide;
+  const Panels<T> panels;
+  const Scratch<T> entering;  // what enters the product, h or h masked: for this step and for the next
+  const Scratch<T> products;
+  int now = 0;
+
+  T* entry(int64_t row, int which) const { return entering.row((which * (last - first) + row) * width); }
+
+  // The state of a row, as it enters the product.
+  void enter(int64_t row, int which) {
+    const T* h = d.state[0] + (first + row) * H;
+    for (int64_t j = 0; j < H; j++) entry(row, which)[j] = d.mask ? h[j] * d.mask[(first + row) * H + j] : h[j];
+  }
+
+  void reset(int64_t row) {
+    for (int j = 0; j < C::states; j++) std::memset(d.state[j] + (first + row) * H, 0, size_t(H) * sizeof(T));
+    std::memset(entry(row, now), 0, size_t(H) * sizeof(T));
+  }
+
+  // One step of the rows from `place` in the time-major order.
+  void advance(int64_t place, int64_t rows) {
+    if (s.resets)
+      for (int64_t row = 0; row < rows; row++)
+        if (s.resets[place + row]) reset(row);
+    if (d.norm) {
+      advance_normalised(place, rows);
+    } else {
+      auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
+        for (int64_t m = 0; m < height; m++)
+          for (int64_t b = 0; b < blocks; b++)
+            update(place + row + m, row + m, block + b, tile + (m * blocks + b) * G * lanes<T>, lanes<T>);
+      };
+      multiply<T>(panels, d.packed, entry(0, now), width, rows, use);
+    }
+    now = 1 - now;
+  }
+
+  // The gates need the whole product of a row, for its mean and variance, before the first of them opens.
+  void advance_normalised(int64_t place, int64_t rows) {
+    auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
+      for (int64_t m = 0; m < height; m++)
+        for (int64_t b = 0; b < blocks; b++)
+          for (int g = 0; g < G; g++)
+            store(products.row((row + m) * wide + g * width + (block + b) * lanes<T>),
+                  load(tile + ((m * blocks + b) * G + g) * lanes<T>));
+    };
+    multiply<T>(panels, d.packed, entry(0, now), width, rows, use);
+    for (int64_t row = 0; row < rows; row++) {
+      for (int g = 0; g < G; g++) normalise(place + row, g, products.row(row * wide + g * width));
+      for (int64_t block = 0; block * lanes<T> < H; block++)
+        update(place + row, row, block, products.row(row * wide + block * lanes<T>), width);
+    }
+  }
+
+  // u [H] to scale * (u - mean) / deviation; lanes beyond H are zero and stay so.
+  void normalise(int64_t place, int gate, T* u) {
+    Vec<T> sum{};
+    for (int64_t j = 0; j < H; j += lanes<T>) sum += load(u + j);
+    const T mean = sum_of<T>(sum) / T(H);
+    Vec<T> squares{};
+    for (int64_t j = 0; j < H; j += lanes<T>) {
+      const Vec<T> centred = load(u + j) - mean;
+      store(u + j, centred, H - j);
+      const Vec<T> kept = load(u + j);
+      squares = fma(kept, kept, squares);
+    }
+    const T rate = T(1) / T(__builtin_sqrt(double(sum_of<T>(squares) / T(H) + d.epsilon)));
+    if (d.rates) d.rates[place * G + gate] = rate;
+    for (int64_t j = 0; j < H; j += lanes<T>) {
+      const Vec<T> unit = load(u + j) * rate;
+      if (d.normalised) store(d.normalised + (place * G + gate) * H + j, unit, H - j);
+      store(u + j, unit * load(d.norm + gate * H + j, H - j));
+    }
+  }
+
+  // The gates and the state of a vector of units; u's gates stand `stride` apart.
+  void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride) {
+    const int64_t unit = block * lanes<T>, left = H - unit;
+    Vec<T> x[G], u[G], state[C::states], saved[C::saved + 1];
+    for (int g = 0; g < G; g++) {
+      x[g] = load(d.inputs + place * d.inputs_stride + g * H + unit, left);
+      u[g] = load(product + g * stride);
+      if (d.bias) u[g] += load(d.bias + g * H + unit, left);
+    }
+    const int64_t own = (first + row) * H + unit;
+    for (int j = 0; j < C::states; j++) state[j] = load(d.state[j] + own, left);
+    C::forward(x, u, state, saved);
+    for (int j = 0; j < C::states; j++) store(d.state[j] + own, state[j], left);
+    store(d.outputs + place * d.outputs_stride + unit, state[0], left);
+    store(entry(row, 1 - now) + unit, d.mask ? state[0] * load(d.mask + own, left) : state[0], left);
+    if (d.saved)
+      for (int j = 0; j < C::saved; j++) store(d.saved + (place * C::saved + j) * H + unit, saved[j], left);
+  }
+};
+
+// ---- backward -------------------------------------------------------------------------------------------------------
+
+template <class C, class T>
+class BackwardLoop {
+ public:
+  BackwardLoop(const Shape& s, const Backward<T>& d, int64_t first, int64_t last)
+      : s(s), d(d), first(first), last(last), H(s.hidden), width(padded<T>(H)), wide(padded<T>(H * C::gates)),
+        panels(H * C::gates, 1, H), arriving(2 * (last - first) * wide), nothing(width) {}
+
+  void run() {
+    int64_t before = d.reverse ? last - first : 0;
+    for (int64_t step = 0; step < s.steps; step++) {
+      const int64_t t = d.reverse ? step : s.steps - 1 - step, rows = running(s, t, first, last);
+      if (rows < before) finish(rows, before);  // a row read from its end has come to its beginning
+      before = rows;
+      if (!rows && d.reverse) break;
+      if (rows) retreat(t, rows);
+    }
+    finish(0, before);
+  }
+
+ private:
+  static constexpr int G = C::gates;
+  const Shape& s;
+  const Backward<T>& d;
+  const int64_t first, last, H, width, wide;
+  const Panels<T> panels;
+  const Scratch<T> arriving;  // gradients of the products, [rows, G * H]: of the step after, and of this one
+  const Scratch<T> nothing;
+  int now = 0;
+
+  T* arrival(int64_t row, int which) const { return arriving.row((which * (last - first) + row) * wide); }
+
+  // Gradient of the state that the rows began with: what went through their first product joins what went round it.
+  void finish(int64_t begin, int64_t end) {
+    auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
+      for (int64_t m = 0; m < height; m++)
+        for (int64_t b = 0; b < blocks; b++) {
+          const int64_t unit = (block + b) * lanes<T>, own = (first + begin + row + m) * H + unit, left = H - unit;
+          store(d.grad_state[0] + own, through(own, left, tile + (m * blocks + b) * lanes<T>), left);
+        }
+    };
+    multiply<T>(panels, d.packed, arrival(begin, now), wide, end - begin, use);
+  }
+
+  // What reaches h: round the product, and through it.
+  Vec<T> through(int64_t own, int64_t left, const T* product) const {
+    const Vec<T> gradient = load(product);
+    const Vec<T> masked = d.mask ? gradient * load(d.mask + own, left) : gradient;
+    return load(d.grad_state[0] + own, left) + masked;
+  }
+
+  // One step back.
+  void retreat(int64_t t, int64_t rows) {
+    const int64_t place = s.offsets[t] + first;
+    auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
+      for (int64_t m = 0; m < height; m++) {
+        const T* before[2];
+        for (int j = 0; j < C::states; j++) before[j] = state_before(t, row + m, j);
+        for (int64_t b = 0; b < blocks; b++)
+          update(place + row + m, row + m, block + b, before, tile + (m * blocks + b) * lanes<T>);
+      }
+    };
+    multiply<T>(panels, d.packed, arrival(0, now), wide, rows, use);
+    now = 1 - now;
+    for (int64_t row = 0; row < rows; row++) {
+      if (d.norm) unnormalise(place + row, row);
+      if (s.resets && s.resets[place + row]) cut(row);
+    }
+  }
+
+  // h or c [H] of a row before step t.
+  const T* state_before(int64_t t, int64_t row, int which) const {
+    if (s.resets && s.resets[s.offsets[t] + first + row]) return nothing.row(0);
+    const int64_t earlier = d.reverse ? t + 1 : t - 1;
+    if (earlier < 0 || earlier >= s.steps || first + row >= s.batch_sizes[earlier])
+      return d.initial[which] + (first + row) * H;
+    const int64_t place = s.offsets[earlier] + first + row;
+    return which ? d.saved + (place * C::saved + C::saved - 1) * H : d.outputs + place * d.outputs_stride;
+  }
+
+  void update(int64_t place, int64_t row, int64_t block, const T* const* before, const T* product) {
+    const int64_t unit = block * lanes<T>, own = (first + row) * H + unit, left = H - unit;
+    Vec<T> dstate[C::states], saved[C::saved + 1], dx[G], du[G];
+    dstate[0] = through(own, left, product) + load(d.grad_outputs + place * d.grad_outputs_stride + unit, left);
+    for (int j = 1; j < C::states; j++) dstate[j] = load(d.grad_state[j] + own, left);
+    for (int j = 0; j < C::saved; j++) saved[j] = load(d.saved + (place * C::saved + j) * H + unit, left);
+    const Vec<T> h = load(d.outputs + place * d.outputs_stride + unit, left), entered = load(before[0] + unit, left);
+    C::backward(saved, C::before < 1 ? entered : load(before[C::states - 1] + unit, left), h, dstate, dx, du);
+    for (int j = 0; j < C::states; j++) store(d.grad_state[j] + own, dstate[j], left);
+    store(d.previous + place * H + unit, d.mask ? entered * load(d.mask + own, left) : entered, left);
+    for (int g = 0; g < G; g++) {
+      const Vec<T> product_gradient = C::separate ? du[g] : dx[g];
+      store(d.grad_inputs + place * d.grad_inputs_stride + g * H + unit, dx[g], left);
+      store(arrival(row, 1 - now) + g * H + unit, product_gradient, left);
+      if (d.grad_products) store(d.grad_products + (place * G + g) * H + unit, product_gradient, left);
+    }
+  }
+
+  // From the gradient of scale * n + bias, n the normalised product, to that of the product:
+  // rate * (e - mean(e) - n mean(e n)) with e = scale * gradient. Ba, Kiros & Hinton (2016).
+  void unnormalise(int64_t place, int64_t row) {
+    for (int g = 0; g < G; g++) {
+      T* gradient = arrival(row, now) + g * H;
+      const T* n = d.normalised + (place * G + g) * H;
+      Vec<T> sum{}, along{};
+      for (int64_t j = 0; j < H; j += lanes<T>) {
+        const int64_t left = H - j, at = g * H + j;
+        const Vec<T> e = load(gradient + j, left), unit = load(n + j, left);
+        store(d.grad_bias + at, load(d.grad_bias + at, left) + e, left);
+        store(d.grad_norm + at, fma(e, unit, load(d.grad_norm + at, left)), left);
+        const Vec<T> scaled = e * load(d.norm + at, left);
+        store(gradient + j, scaled, left);
+        sum += scaled;
+        along = fma(scaled, unit, along);
+      }
+      const T mean = sum_of<T>(sum) / T(H), slope = sum_of<T>(along) / T(H), rate = d.rates[place * G + g];
+      for (int64_t j = 0; j < H; j += lanes<T>) {
+        const int64_t left = H - j;
+        const Vec<T> e = load(gradient + j, left) - mean;
+        const Vec<T> raw = fma(load(n + j, left), broadcast(-slope), e) * rate;
+        store(gradient + j, raw, left);
+        store(d.grad_products + (place * G + g) * H + j, raw, left);
+      }
+    }
+  }
+
+  // Nothing reaches what was before a reset.
+  void cut(int64_t row) {
+    std::memset(arrival(row, now), 0, size_t(G * H) * sizeof(T));
+    for (int j = 0; j < C::states; j++) std::memset(d.grad_state[j] + (first + row) * H, 0, size_t(H) * sizeof(T));
+  }
+};
+
+}  // namespace throughtime::THROUGHTIME_ISA

@@ -1,0 +1,103 @@
+// The Python face: every array is an address, and the caller (throughtime/ops/kernel.py) has checked its size and type.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "dispatch.h"
+#include "layer.h"
+#include "parallel.h"
+
+namespace nb = nanobind;
+namespace tt = throughtime;
+
+namespace {
+
+using Address = uintptr_t;
+using Addresses = std::vector<uintptr_t>;
+
+template <class T>
+T* at(Address address) {
+  return reinterpret_cast<T*>(address);
+}
+
+template <class T>
+std::vector<const T*> all_at(const Addresses& addresses) {
+  std::vector<const T*> pointers;
+  for (Address address : addresses) pointers.push_back(at<const T>(address));
+  return pointers;
+}
+
+template <class T>
+const T* const* or_null(const std::vector<const T*>& pointers) {
+  return pointers.empty() ? nullptr : pointers.data();
+}
+
+struct Sizes {
+  int cell;
+  int64_t steps, batch, hidden;
+  int threads;
+  Address batch_sizes, resets;
+};
+
+template <class T>
+void forward(const Sizes& s, Address inputs, const Addresses& weights, const Addresses& biases, const Addresses& norms,
+             double epsilon, Address mask, Address h, Address c, Address outputs, Address saved, Address normalised,
+             Address rates) {
+  const auto weights_at = all_at<T>(weights), biases_at = all_at<T>(biases), norms_at = all_at<T>(norms);
+  tt::forward<T>({tt::Cell(s.cell), s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
+                  at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(inputs), weights_at.data(),
+                  or_null(biases_at), or_null(norms_at), T(epsilon), at<const T>(mask), {at<T>(h), at<T>(c)},
+                  at<T>(outputs), at<T>(saved), at<T>(normalised), at<T>(rates)});
+}
+
+template <class T>
+void backward(const Sizes& s, const Addresses& weights, const Addresses& norms, Address mask, Address h, Address c,
+              Address outputs, Address saved, Address normalised, Address rates, Address grad_outputs, Address grad_h,
+              Address grad_c, Address grad_inputs, Address grad_products, Address previous, Address grad_norms,
+              Address grad_biases) {
+  const auto weights_at = all_at<T>(weights), norms_at = all_at<T>(norms);
+  tt::backward<T>({tt::Cell(s.cell), s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
+                   at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), weights_at.data(), or_null(norms_at),
+                   at<const T>(mask), {at<const T>(h), at<const T>(c)}, at<const T>(outputs), at<const T>(saved),
+                   at<const T>(normalised), at<const T>(rates), at<const T>(grad_outputs),
+                   {at<T>(grad_h), at<T>(grad_c)}, at<T>(grad_inputs), at<T>(grad_products), at<T>(previous),
+                   at<T>(grad_norms), at<T>(grad_biases)});
+}
+
+template <class T>
+void product(Address in, const Addresses& matrices, const Addresses& biases, Address out, int64_t rows, int64_t depth,
+             int64_t columns, bool transposed, int threads) {
+  const auto matrices_at = all_at<T>(matrices), biases_at = all_at<T>(biases);
+  tt::product<T>({at<const T>(in), matrices_at.data(), or_null(biases_at), at<T>(out), rows, depth, columns,
+                  int64_t(matrices.size()), transposed, threads});
+}
+
+template <class T>
+void define(nb::module_& m, const char* type) {
+  const nb::call_guard<nb::gil_scoped_release> without_lock;
+  const std::string suffix = std::string("_") + type;
+  m.def(("forward" + suffix).c_str(), forward<T>, without_lock);
+  m.def(("backward" + suffix).c_str(), backward<T>, without_lock);
+  m.def(("product" + suffix).c_str(), product<T>, without_lock);
+  m.def(("logistic" + suffix).c_str(), [](Address in, Address out, int64_t count) {
+    tt::kernels<T>().logistic(at<const T>(in), at<T>(out), count);
+  });
+  m.def(("tanh" + suffix).c_str(), [](Address in, Address out, int64_t count) {
+    tt::kernels<T>().tanh(at<const T>(in), at<T>(out), count);
+  });
+}
+
+}  // namespace
+
+NB_MODULE(_kernels, m) {
+  nb::class_<Sizes>(m, "Sizes").def(nb::init<int, int64_t, int64_t, int64_t, int, Address, Address>());
+  define<float>(m, "float32");
+  define<double>(m, "float64");
+  m.def("instruction_sets", [] {
+    std::vector<std::string> names;
+    for (const tt::InstructionSet* set : tt::instruction_sets()) names.push_back(set->name);
+    return names;
+  });
+  m.def("instruction_set", [] { return std::string(tt::instruction_set().name); });
+  m.def("select", [](const std::string& name) { tt::select(name.c_str()); });
+}

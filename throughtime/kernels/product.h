@@ -1,0 +1,152 @@
+// Products with a matrix packed in panels: a tile of rows times a panel of columns, held in registers.
+//
+// Every element is one chain of multiply-adds over the depth, in order, whatever the tile's height or the panel's
+// width: a row's result does not depend on the rows beside it.
+#pragma once
+
+#include "kernels.h"
+#include "vec.h"
+
+namespace throughtime::THROUGHTIME_ISA {
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// `total` things in as few parts of at most `most` as will do, as even as can be.
+struct Split {
+  int64_t parts, size, longer;  // the first `longer` parts hold one more than `size`
+  Split(int64_t total, int64_t most) : parts(ceil_div(total, most)), size(0), longer(0) {
+    if (parts) size = total / parts, longer = total % parts;
+  }
+  int64_t begin(int64_t part) const { return part * size + (part < longer ? part : longer); }
+  int64_t length(int64_t part) const { return size + (part < longer); }
+};
+
+// How a matrix lies in panels. A block is a vector of units with all its gates (groups) side by side; a panel is one
+// or more blocks: [depth][block][group][lane]. Units beyond the last are zero.
+template <class T>
+struct Panels {
+  int64_t depth, groups, units;
+  Split blocks;
+  Panels(int64_t depth, int64_t groups, int64_t units)
+      : depth(depth), groups(groups), units(units),
+        blocks(ceil_div(units, lanes<T>), groups < widest ? widest / groups : 1) {}
+  explicit Panels(const Source<T>& s) : Panels(s.depth, s.groups, s.units) {}
+  int64_t count() const { return blocks.parts; }
+  int64_t vectors(int64_t panel) const { return blocks.length(panel) * groups; }
+  int64_t first_block(int64_t panel) const { return blocks.begin(panel); }
+  int64_t begin(int64_t panel) const { return first_block(panel) * groups * lanes<T> * depth; }
+  int64_t size() const { return ceil_div(units, lanes<T>) * groups * lanes<T> * depth; }
+};
+
+template <class T>
+void pack(const Source<T>& s, int64_t first, int64_t last, T* packed) {
+  const Panels<T> panels(s);
+  for (int64_t panel = first; panel < last; panel++) {
+    const int64_t width = panels.vectors(panel) * lanes<T>;
+    T* to = packed + panels.begin(panel);
+    for (int64_t v = 0; v < panels.vectors(panel); v++) {
+      const int64_t unit = (panels.first_block(panel) + v / s.groups) * lanes<T>;
+      const T* from = s.data + (v % s.groups) * s.group_stride + unit * s.unit_stride;
+      const int64_t count = s.units - unit < lanes<T> ? s.units - unit : lanes<T>;
+      for (int64_t k = 0; k < s.depth; k++) {
+        T* vector = to + k * width + v * lanes<T>;
+        const T* column = from + k * s.depth_stride;
+        for (int64_t i = 0; i < lanes<T>; i++) vector[i] = i < count ? column[i * s.unit_stride] : T(0);
+      }
+    }
+  }
+}
+
+constexpr int tallest(int vectors) { return accumulators / vectors < 8 ? accumulators / vectors : 8; }
+
+// out [rows][vectors][lane] = in [rows, depth] x panel.
+template <class T, int rows, int vectors>
+void tile(const T* in, int64_t stride, const T* panel, int64_t depth, T* out) {
+  Vec<T> sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int m = 0; m < rows; m++)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) sum[m][v] = Vec<T>{};
+  for (int64_t k = 0; k < depth; k++) {
+    Vec<T> weight[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) weight[v] = load(panel + v * lanes<T>);
+#pragma GCC unroll 8
+    for (int m = 0; m < rows; m++) {
+      const Vec<T> x = broadcast(in[m * stride + k]);
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; v++) sum[m][v] = fma(x, weight[v], sum[m][v]);
+    }
+    panel += vectors * lanes<T>;
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < rows; m++)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) store(out + (m * vectors + v) * lanes<T>, sum[m][v]);
+}
+
+template <class T>
+using Tile = void (*)(const T* in, int64_t stride, const T* panel, int64_t depth, T* out);
+
+template <class T, int vectors>
+Tile<T> tile_of(int64_t rows) {
+  switch (rows) {
+    case 1: return tile<T, 1, vectors>;
+    case 2: return tile<T, 2, vectors>;
+    case 3: return tile<T, 3, vectors>;
+    case 4: if constexpr (tallest(vectors) >= 4) return tile<T, 4, vectors>; break;
+    case 5: if constexpr (tallest(vectors) >= 5) return tile<T, 5, vectors>; break;
+    case 6: if constexpr (tallest(vectors) >= 6) return tile<T, 6, vectors>; break;
+    case 7: if constexpr (tallest(vectors) >= 7) return tile<T, 7, vectors>; break;
+    case 8: if constexpr (tallest(vectors) >= 8) return tile<T, 8, vectors>; break;
+  }
+  __builtin_unreachable();
+}
+
+template <class T>
+Tile<T> tile_of(int64_t rows, int64_t vectors) {
+  switch (vectors) {
+    case 1: return tile_of<T, 1>(rows);
+    case 2: return tile_of<T, 2>(rows);
+    case 3: return tile_of<T, 3>(rows);
+    case 4: return tile_of<T, 4>(rows);
+    case 5: if constexpr (widest >= 5) return tile_of<T, 5>(rows); break;
+    case 6: if constexpr (widest >= 6) return tile_of<T, 6>(rows); break;
+  }
+  __builtin_unreachable();
+}
+
+constexpr int largest_tile = 8 * widest;  // vectors, an upper bound
+
+// For every panel and every tile of `rows`: the product, handed to `use(row, rows, first block, blocks, tile)`.
+template <class T, class Use>
+inline void multiply(const Panels<T>& panels, const T* packed, const T* in, int64_t stride, int64_t rows, Use use) {
+  alignas(64) T out[largest_tile * lanes<T>];
+  for (int64_t panel = 0; panel < panels.count(); panel++) {
+    const int64_t vectors = panels.vectors(panel);
+    const Split heights(rows, tallest(int(vectors)));
+    for (int64_t part = 0; part < heights.parts; part++) {
+      const int64_t row = heights.begin(part), height = heights.length(part);
+      tile_of<T>(height, vectors)(in + row * stride, stride, packed + panels.begin(panel), panels.depth, out);
+      use(row, height, panels.first_block(panel), panels.blocks.length(panel), out);
+    }
+  }
+}
+
+template <class T>
+void product(const Source<T>& shape, const T* packed, const T* bias, const T* in, int64_t in_stride, T* out,
+             int64_t out_stride, int64_t rows) {
+  const Panels<T> panels(shape);
+  auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
+    for (int64_t m = 0; m < height; m++)
+      for (int64_t b = 0; b < blocks; b++) {
+        const int64_t unit = (block + b) * lanes<T>, left = shape.units - unit;
+        Vec<T> sum = load(tile + (m * blocks + b) * lanes<T>);
+        if (bias) sum += load(bias + unit, left);
+        store(out + (row + m) * out_stride + unit, sum, left);
+      }
+  };
+  multiply<T>(panels, packed, in, in_stride, rows, use);
+}
+
+}  // namespace throughtime::THROUGHTIME_ISA
