@@ -25,14 +25,14 @@ class TimeMajor:
     """The time-major order of a ragged batch of ``B`` sequences and ``N`` steps.
 
     Attributes:
-        batch_sizes: ``T`` counts: how many sequences are still running at each step; never grows.
+        batch_sizes: ``[T]`` how many sequences are still running at each step, on the CPU; never grows.
         rows: ``[B]`` the sequences, longest first (equal lengths keep their order).
         ranks: ``[B]`` the inverse of ``rows``: where each sequence stands.
         gather: ``[N]`` for every time-major place, the step's row-major place.
         scatter: ``[N]`` the inverse of ``gather``.
     """
 
-    batch_sizes: tuple[int, ...]
+    batch_sizes: Tensor
     rows: Tensor
     ranks: Tensor
     gather: Tensor
@@ -77,7 +77,7 @@ class Ragged:
     >>> batch.values, batch.offsets
     (tensor([3, 1, 4, 1, 5, 9]), tensor([0, 3, 4, 6]))
     >>> batch.time_major.batch_sizes
-    (3, 2, 1)
+    tensor([3, 2, 1])
     >>> batch.values[batch.time_major.gather]
     tensor([3, 5, 1, 1, 9, 4])
     >>> batch.to_padded(value=0)
@@ -243,7 +243,7 @@ class Ragged:
         order = self.time_major
         return PackedSequence(
             reorder(self.values, order.gather, order.scatter),
-            torch.tensor(order.batch_sizes),
+            order.batch_sizes,
             order.rows,
             order.ranks,
         )
@@ -274,4 +274,4 @@ def _time_major(offsets: Tensor, ranks: Tensor | None = None) -> TimeMajor:
     scatter = starts[step] + _repeat(ranks, lengths)
     gather = torch.empty_like(scatter)
     gather[scatter] = torch.arange(len(scatter))
-    return TimeMajor(tuple(sizes.tolist()), rows, ranks, gather, scatter)
+    return TimeMajor(sizes, rows, ranks, gather, scatter)

@@ -7,29 +7,27 @@ output size (``H``, or the LSTM's ``proj_size``), ``L`` layers, ``D`` directions
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
+from torch.utils.checkpoint import checkpoint
 
 from throughtime import ops
-from throughtime.ops.loop import State
-from throughtime.ragged import Ragged, TimeMajor, reorder
+from throughtime.nn.steps import Sequences, time_major
+from throughtime.ops.layer import BACKENDS
+from throughtime.ops.reference import contribution
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
-
-Sequences = TypeVar("Sequences", Ragged, PackedSequence, Tensor)
 
 
 class Recurrent(nn.Module):
     """What the three layers share; abstract. See :class:`LSTM` for the arguments, inputs and outputs."""
 
-    gates: int
-    states: tuple[str, ...] = ("h",)
-    _op: Callable[..., tuple[Tensor, State]]
+    gates: ClassVar[int]
+    states: ClassVar[tuple[str, ...]] = ("h",)
 
     def __init__(
         self,
@@ -43,6 +41,9 @@ class Recurrent(nn.Module):
         bidirectional: bool,
         proj_size: int,
         recurrent_dropout: float,
+        layer_norm: bool,
+        recompute: bool,
+        backend: str,
         device: torch.device | str | None,
         dtype: torch.dtype | None,
     ) -> None:
@@ -60,10 +61,15 @@ class Recurrent(nn.Module):
                 raise ValueError(f"expected {name} from 0 to 1, found {share}")
         if proj_size >= hidden_size:
             raise ValueError(f"expected proj_size below hidden_size {hidden_size}, found {proj_size}")
+        if proj_size and layer_norm:
+            raise ValueError("expected no layer_norm together with a proj_size, found both")
+        if backend not in BACKENDS:
+            raise ValueError(f"expected backend {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, found {backend!r}")
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
         self.recurrent_dropout = float(recurrent_dropout)
+        self.layer_norm, self.recompute, self.backend = layer_norm, recompute, backend
         for name, shape in self._shapes():
             setattr(self, name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -93,147 +99,143 @@ class Recurrent(nn.Module):
                     yield f"bias_hh{suffix}", (rows,)
                 if self.proj_size:
                     yield f"weight_hr{suffix}", (self.proj_size, self.hidden_size)
+                if self.layer_norm:
+                    yield f"norm_ih{suffix}", (rows,)
+                    yield f"norm_hh{suffix}", (rows,)
 
     def reset_parameters(self) -> None:
-        """Uniform between ±1/√H, as torch has it."""
+        """Uniform between ±1/√H, as torch has it; the norms' scales are 1."""
         bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        for name, parameter in self.named_parameters():
+            if name.startswith("norm"):
+                nn.init.ones_(parameter)
+            else:
+                nn.init.uniform_(parameter, -bound, bound)
 
     def flatten_parameters(self) -> None:
         """Nothing to do; here so that code written for torch's layers runs."""
 
+    @property
+    def cell(self) -> str:
+        """What :func:`throughtime.ops.layer` calls this cell."""
+        return type(self).__name__.lower()
+
     # ---- forward ----------------------------------------------------------------------------------------------
 
     def forward(
-        self, input: Sequences, hx: Any = None, *, lengths: Tensor | Sequence[int] | None = None
+        self,
+        input: Sequences,
+        hx: Any = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+        resets: Any = None,
+        table: Tensor | None = None,
     ) -> tuple[Sequences, Any]:
         """Run over the whole of every sequence, from the state ``hx`` (zero when none) to the state after it."""
-        data, order, restore = self._time_major(input, lengths)
-        batch = len(order.rows)
-        unbatched = isinstance(input, Tensor) and input.dim() == (2 if input.is_floating_point() else 1)
-        state = self._initial(hx, batch, order, unbatched)
-        final: list[State] = []
+        steps = time_major(input, lengths, batch_first=self.batch_first)
+        self._check(steps.data, table)
+        marks = None if resets is None else self._marks(resets, lengths, steps.data)
+        state = self._initial(hx, steps.batch, steps.rows, steps.unbatched)
+        data, final = steps.data, []
         for layer in range(self.num_layers):
             if layer and self.dropout:
                 data = F.dropout(data, self.dropout, self.training)
-            outputs = []
-            for direction in range(self.num_directions):
-                place = layer * self.num_directions + direction
-                output, last = self._direction(data, tuple(part[place] for part in state), order, layer, direction)
-                outputs.append(output)
-                final.append(last)
-            data = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
-        parts = [torch.stack(part).index_select(1, order.ranks) for part in zip(*final, strict=True)]
-        if unbatched:
+            first = layer * self.num_directions
+            own = tuple(part[first : first + self.num_directions] for part in state)
+            arguments = (layer, data, own, steps.batch_sizes, self._mask(own[0]), marks, None if layer else table)
+            if self.recompute and torch.is_grad_enabled():
+                data, own = checkpoint(self._layer, *arguments, use_reentrant=False)
+            else:
+                data, own = self._layer(*arguments)
+            final.append(own)
+        parts = [torch.cat(part) for part in zip(*final, strict=True)]
+        if steps.ranks is not None:
+            parts = [part.index_select(1, steps.ranks) for part in parts]
+        if steps.unbatched:
             parts = [part.squeeze(1) for part in parts]
-        return restore(data), parts[0] if len(parts) == 1 else tuple(parts)
+        return steps.restore(data), parts[0] if len(parts) == 1 else tuple(parts)
 
-    def _direction(
-        self, data: Tensor, state: State, order: TimeMajor, layer: int, direction: int
-    ) -> tuple[Tensor, State]:
-        suffix = _suffix(layer, direction)
-        weight_ih = getattr(self, f"weight_ih{suffix}")
-        bias_ih = getattr(self, f"bias_ih{suffix}", None)
-        if data.is_floating_point():
-            inputs = F.linear(data, weight_ih, bias_ih)
-        else:  # one-hot vectors: their product with W is a column of W each, so take those
-            inputs = F.embedding(data, weight_ih.t())
-            inputs = inputs if bias_ih is None else inputs + bias_ih
-        return self._op(
-            inputs,
-            state,
-            getattr(self, f"weight_hh{suffix}"),
-            getattr(self, f"bias_hh{suffix}", None),
-            order.batch_sizes,
-            reverse=bool(direction),
-            dropout_mask=self._mask(state[0]),
-            **self._options(suffix),
+    def _layer(
+        self,
+        layer: int,
+        data: Tensor,
+        state: tuple[Tensor, ...],
+        batch_sizes: Tensor,
+        mask: Tensor | None,
+        resets: Tensor | None,
+        table: Tensor | None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        weights = self._weights(layer)
+        if table is not None:  # the table's vectors times W, once each, in the place of every step's
+            weights = weights._replace(ih=[F.linear(weight, table) for weight in weights.ih])
+        if self.layer_norm:
+            data = self._normalised(layer, data, weights)
+            weights = weights._replace(ih=(), bias_ih=())
+        return ops.layer(
+            self.cell, data, state, weights, batch_sizes, dropout_mask=mask, resets=resets, backend=self.backend
         )
 
-    def _options(self, suffix: str) -> dict[str, Any]:
-        """What this cell's op takes besides, for the parameters of that suffix."""
-        return {}
+    def _weights(self, layer: int) -> ops.Weights:
+        def each(name: str) -> list[Tensor]:
+            names = [name + _suffix(layer, direction) for direction in range(self.num_directions)]
+            return [getattr(self, name) for name in names if name in self._parameters]
+
+        return ops.Weights(
+            each("weight_hh"), each("weight_ih"), each("bias_ih"), each("bias_hh"), each("norm_hh"), each("weight_hr")
+        )
+
+    def _normalised(self, layer: int, data: Tensor, weights: ops.Weights) -> Tensor:
+        """What the input contributes, mean 0 and variance 1 in each gate, then scaled and shifted: ``[N, D·G·H]``."""
+        plain = weights._replace(bias_ih=())
+        parts = []
+        for direction in range(self.num_directions):
+            product = contribution(data, plain, direction)
+            normal = F.layer_norm(product.view(len(data), self.gates, -1), (self.hidden_size,)).view_as(product)
+            scaled = normal * getattr(self, f"norm_ih{_suffix(layer, direction)}")
+            parts.append(scaled + weights.bias_ih[direction] if weights.bias_ih else scaled)
+        return torch.cat(parts, dim=1)
 
     def _mask(self, h: Tensor) -> Tensor | None:
         if not (self.training and self.recurrent_dropout):
             return None
         return F.dropout(torch.ones_like(h), self.recurrent_dropout)
 
-    # ---- what comes in and goes out ---------------------------------------------------------------------------
+    # ---- what comes in ----------------------------------------------------------------------------------------
 
-    def _time_major(
-        self, input: Any, lengths: Tensor | Sequence[int] | None
-    ) -> tuple[Tensor, TimeMajor, Callable[[Tensor], Any]]:
-        """The steps in time-major order, that order, and the way back to the kind of sequences that came in."""
-        if lengths is not None and not isinstance(input, Tensor):
-            raise ValueError(f"expected no lengths with a {type(input).__name__}, which knows its own")
-        if isinstance(input, Ragged):
-            return self._from_ragged(input)
-        if isinstance(input, PackedSequence):
-            return self._from_packed(input)
-        if not isinstance(input, Tensor):
-            raise TypeError(f"expected a Ragged, a PackedSequence or a tensor, found {type(input).__name__}")
-        return self._from_padded(input, lengths)
+    def _check(self, data: Tensor, table: Tensor | None) -> None:
+        if data.is_floating_point():
+            if table is not None:
+                raise ValueError("expected symbols with a table, found vectors")
+            if data.dim() != 2 or data.shape[1] != self.input_size:
+                raise ValueError(f"expected vectors of size {self.input_size}, found {tuple(data.shape[1:])}")
+            return
+        if data.dim() != 1:
+            raise ValueError(f"expected one symbol a step, found shape {tuple(data.shape)}")
+        if table is not None and (table.dim() != 2 or table.shape[1] != self.input_size):
+            raise ValueError(f"expected a table [V, {self.input_size}], found shape {tuple(table.shape)}")
+        symbols = self.input_size if table is None else len(table)
+        if torch.compiler.is_compiling() or not len(data):
+            return
+        low, high = (int(bound) for bound in data.aminmax())
+        if not 0 <= low <= high < symbols:
+            raise ValueError(f"expected symbols from 0 to {symbols - 1}, found {low} to {high}")
 
-    def _from_ragged(self, batch: Ragged) -> tuple[Tensor, TimeMajor, Callable[[Tensor], Ragged]]:
-        self._check(batch.values)
-        order = batch.time_major
-        data = reorder(batch.values, order.gather, order.scatter)
-        return data, order, lambda out: batch.with_values(reorder(out, order.scatter, order.gather))
-
-    def _from_packed(self, packed: PackedSequence) -> tuple[Tensor, TimeMajor, Callable[[Tensor], Any]]:
-        self._check(packed.data)
-        sizes = tuple(packed.batch_sizes.tolist())
-        rows, ranks = packed.sorted_indices, packed.unsorted_indices
-        if rows is None or ranks is None:
-            rows = ranks = torch.arange(sizes[0], device=packed.data.device)
-        none = rows.new_empty(0)  # the data is in time-major order already
-        order = TimeMajor(sizes, rows, ranks, none, none)
-        return packed.data, order, lambda out: packed._replace(data=out)
-
-    def _from_padded(
-        self, padded: Tensor, lengths: Tensor | Sequence[int] | None
-    ) -> tuple[Tensor, TimeMajor, Callable[[Tensor], Tensor]]:
-        vector = int(padded.is_floating_point())
-        if padded.dim() - vector not in (1, 2):
+    def _marks(self, resets: Any, lengths: Tensor | Sequence[int] | None, data: Tensor) -> Tensor:
+        marks = time_major(resets, lengths, batch_first=self.batch_first).data
+        if marks.dtype != torch.bool or marks.shape != data.shape[:1]:
             raise ValueError(
-                f"expected {'[T, F] or [T, B, F] vectors' if vector else '[T] or [T, B] symbols'}, "
-                f"found shape {tuple(padded.shape)}"
+                f"expected resets as a truth value for each of {len(data)} steps, "
+                f"found {str(marks.dtype).removeprefix('torch.')} of shape {tuple(marks.shape)}"
             )
-        if padded.dim() - vector == 1:
-            data, order, back = self._from_padded_batch(padded.unsqueeze(1), lengths, False)
-            return data, order, lambda out: back(out).squeeze(1)
-        return self._from_padded_batch(padded, lengths, self.batch_first)
+        return marks
 
-    def _from_padded_batch(
-        self, padded: Tensor, lengths: Tensor | Sequence[int] | None, batch_first: bool
-    ) -> tuple[Tensor, TimeMajor, Callable[[Tensor], Tensor]]:
-        steps = padded.shape[1 if batch_first else 0]
-        if lengths is None:
-            lengths = [steps] * padded.shape[0 if batch_first else 1]
-        batch = Ragged.from_padded(padded, lengths, batch_first=batch_first)
-        data, order, back = self._from_ragged(batch)
-        return data, order, lambda out: back(out).to_padded(batch_first=batch_first, length=steps)
-
-    def _check(self, values: Tensor) -> None:
-        if values.is_floating_point():
-            if values.dim() != 2 or values.shape[1] != self.input_size:
-                raise ValueError(f"expected vectors of size {self.input_size}, found {tuple(values.shape[1:])}")
-        elif values.dim() != 1:
-            raise ValueError(f"expected one symbol a step, found shape {tuple(values.shape)}")
-        elif len(values) and not 0 <= int(values.min()) <= int(values.max()) < self.input_size:
-            raise ValueError(
-                f"expected symbols from 0 to {self.input_size - 1}, found {int(values.min())} to {int(values.max())}"
-            )
-
-    def _initial(self, hx: Any, batch: int, order: TimeMajor, unbatched: bool) -> State:
+    def _initial(self, hx: Any, batch: int, rows: Tensor | None, unbatched: bool) -> tuple[Tensor, ...]:
         """Each part of the state as ``[L·D, B, ·]`` with the rows in time-major order."""
         stacked = self.num_layers * self.num_directions
         sizes = (self.output_size, self.hidden_size)[: len(self.states)]
         if hx is None:
-            weight = self.weight_hh_l0
-            return tuple(cast(Tensor, weight).new_zeros(stacked, batch, size) for size in sizes)
+            weight = cast(Tensor, self.weight_hh_l0)
+            return tuple(weight.new_zeros(stacked, batch, size) for size in sizes)
         parts = (hx,) if len(self.states) == 1 else tuple(hx)
         if unbatched:
             parts = tuple(part.unsqueeze(1) for part in parts)
@@ -242,7 +244,7 @@ class Recurrent(nn.Module):
                 raise ValueError(
                     f"expected initial {name} of shape {(stacked, batch, size)}, found {tuple(part.shape)}"
                 )
-        return tuple(part.index_select(1, order.rows) for part in parts)
+        return parts if rows is None else tuple(part.index_select(1, rows) for part in parts)
 
     def extra_repr(self) -> str:
         """Sizes and what differs from the defaults, for ``repr``."""
@@ -255,6 +257,9 @@ class Recurrent(nn.Module):
             "bidirectional": False,
             "proj_size": 0,
             "recurrent_dropout": 0.0,
+            "layer_norm": False,
+            "recompute": False,
+            "backend": "auto",
         }
         words += [f"{name}={getattr(self, name)}" for name, usual in defaults.items() if getattr(self, name) != usual]
         return ", ".join(words)
@@ -274,10 +279,17 @@ class LSTM(Recurrent):
         proj_size: project the output to this size, ``P`` (0: no projection).
         recurrent_dropout: share of ``h_{t-1}`` hidden from the recurrent product, one mask a sequence
             (Gal & Ghahramani 2016).
+        layer_norm: normalise, in each gate, the input's product and the recurrent one to mean 0 and variance 1 over the
+            ``H`` units, then scale them (``norm_ih``, ``norm_hh``) and shift them (the biases): Ba, Kiros & Hinton
+            2016, eq. 4, gate by gate.
+        recompute: keep neither gates nor cells for the backward pass, but run each layer once more there: a third more
+            work for less memory.
+        backend: ``kernels`` (compiled; float32 and float64 on a CPU), ``reference`` (plain PyTorch), or ``auto``: the
+            first that can.
         device: where the parameters are made.
         dtype: their type.
 
-    Calling it: ``output, (h_n, c_n) = layer(input, (h_0, c_0), lengths=None)``.
+    Calling it: ``output, (h_n, c_n) = layer(input, (h_0, c_0), lengths=None, resets=None, table=None)``.
 
     - ``input`` is a :class:`~throughtime.Ragged` or ``PackedSequence`` (the output is of the same kind), or a padded
       tensor ``[T, B, F]`` or ``[T, F]``, with ``lengths [B]`` where sequences are shorter than the tensor; outputs
@@ -285,12 +297,16 @@ class LSTM(Recurrent):
       vectors.
     - ``h_0 [L·D, B, P]``, ``c_0 [L·D, B, H]``: zero when left out. ``h_n`` and ``c_n``, of the same shapes, are taken
       at each sequence's own end: its last step forwards, its first step backwards.
+    - ``resets``: a truth value for each step, arranged as ``input`` is; before a step marked there the state becomes zero.
+    - ``table [V, F]``: integers then stand for its rows. Their products with the input's weights are made once each.
 
     Raises:
-        ValueError: for sizes, shapes or symbols that do not fit.
+        ValueError: for sizes, shapes or symbols that do not fit, or when ``backend="kernels"`` cannot run this: with
+            every reason.
 
     >>> _ = torch.manual_seed(0)
     >>> layer = LSTM(8, 16, bidirectional=True)
+    >>> from throughtime import Ragged
     >>> batch = Ragged.from_list([torch.randn(5, 8), torch.randn(2, 8)])
     >>> output, (h_n, c_n) = layer(batch)
     >>> output.values.shape, h_n.shape
@@ -298,7 +314,6 @@ class LSTM(Recurrent):
     """
 
     gates = 4
-    _op = staticmethod(ops.lstm)
     states = ("h", "c")
 
     def __init__(
@@ -315,6 +330,9 @@ class LSTM(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         recurrent_dropout: float = 0.0,
+        layer_norm: bool = False,
+        recompute: bool = False,
+        backend: str = "auto",
     ) -> None:
         super().__init__(
             input_size,
@@ -326,12 +344,12 @@ class LSTM(Recurrent):
             bidirectional=bidirectional,
             proj_size=proj_size,
             recurrent_dropout=recurrent_dropout,
+            layer_norm=layer_norm,
+            recompute=recompute,
+            backend=backend,
             device=device,
             dtype=dtype,
         )
-
-    def _options(self, suffix: str) -> dict[str, Any]:
-        return {"weight_hr": getattr(self, f"weight_hr{suffix}", None)}
 
 
 class GRU(Recurrent):
@@ -346,7 +364,6 @@ class GRU(Recurrent):
     """
 
     gates = 3
-    _op = staticmethod(ops.gru)
 
     def __init__(
         self,
@@ -361,6 +378,9 @@ class GRU(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         recurrent_dropout: float = 0.0,
+        layer_norm: bool = False,
+        recompute: bool = False,
+        backend: str = "auto",
     ) -> None:
         super().__init__(
             input_size,
@@ -372,6 +392,9 @@ class GRU(Recurrent):
             bidirectional=bidirectional,
             proj_size=0,
             recurrent_dropout=recurrent_dropout,
+            layer_norm=layer_norm,
+            recompute=recompute,
+            backend=backend,
             device=device,
             dtype=dtype,
         )
@@ -383,13 +406,13 @@ class RNN(Recurrent):
     The state is ``h`` alone; ``nonlinearity`` is ``tanh`` or ``relu``.
 
     >>> _ = torch.manual_seed(0)
+    >>> from throughtime import Ragged
     >>> output, h_n = RNN(10, 4, nonlinearity="relu")(Ragged.from_list([[1, 2, 3], [9]]))  # one-hot symbols
     >>> output.values.shape
     torch.Size([4, 4])
     """
 
     gates = 1
-    _op = staticmethod(ops.elman)
 
     def __init__(
         self,
@@ -405,6 +428,9 @@ class RNN(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         recurrent_dropout: float = 0.0,
+        layer_norm: bool = False,
+        recompute: bool = False,
+        backend: str = "auto",
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"expected nonlinearity 'tanh' or 'relu', found {nonlinearity!r}")
@@ -419,12 +445,17 @@ class RNN(Recurrent):
             bidirectional=bidirectional,
             proj_size=0,
             recurrent_dropout=recurrent_dropout,
+            layer_norm=layer_norm,
+            recompute=recompute,
+            backend=backend,
             device=device,
             dtype=dtype,
         )
 
-    def _options(self, suffix: str) -> dict[str, Any]:
-        return {"nonlinearity": self.nonlinearity}
+    @property
+    def cell(self) -> str:
+        """What :func:`throughtime.ops.layer` calls this cell."""
+        return f"elman_{self.nonlinearity}"
 
 
 def _suffix(layer: int, direction: int) -> str:

@@ -6,7 +6,8 @@ and the kernels are checked against it.
 """
 
 from throughtime.ops.cells import elman, gru, lstm
-from throughtime.ops.layer import Weights, layer, refusals
+from throughtime.ops.layer import layer, refusals
 from throughtime.ops.loop import run_through_time
+from throughtime.ops.reference import Weights
 
 __all__ = ["Weights", "elman", "gru", "layer", "lstm", "refusals", "run_through_time"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
+import importlib
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["CELLS", "available", "extension", "product", "recurrence", "recurrence_backward"]
+__all__ = ["CELLS", "MISSING", "SAVED", "extension", "product", "recurrence", "recurrence_backward"]
 
 CELLS = {"elman_tanh": 0, "elman_relu": 1, "lstm": 2, "gru": 3}
 SAVED = {"elman_tanh": 0, "elman_relu": 0, "lstm": 5, "gru": 4}
@@ -20,28 +18,18 @@ SAVED = {"elman_tanh": 0, "elman_relu": 0, "lstm": 5, "gru": 4}
 _SUFFIX = {torch.float32: "float32", torch.float64: "float64"}
 
 
-@functools.cache
-def extension() -> ModuleType | None:
-    """The compiled module, or none where it was not built; that is said once."""
-    try:
-        from throughtime import _kernels
-    except ImportError as error:
-        warnings.warn(
-            f"the compiled kernels are not there ({error}); recurrences run as PyTorch loops, many times slower. "
-            "Install throughtime where a C++ compiler is at hand.",
-            stacklevel=2,
-        )
-        return None
-    return _kernels
+MISSING = ""
+"""Why the compiled module is not there; empty when it is."""
 
-
-def available() -> bool:
-    """Whether the compiled kernels are there."""
-    return extension() is not None
+extension: Any = None
+try:
+    extension = importlib.import_module("throughtime._kernels")
+except ImportError as error:
+    MISSING = f"the package was built without its compiled kernels ({error})"
 
 
 def _function(name: str, dtype: torch.dtype) -> Any:
-    return getattr(extension(), f"{name}_{_SUFFIX[dtype]}")
+    return getattr(extension, f"{name}_{_SUFFIX[dtype]}")
 
 
 def _address(tensor: Tensor | None) -> int:
@@ -53,13 +41,15 @@ def _addresses(tensors: Sequence[Tensor]) -> list[int]:
 
 
 def _sizes(cell: str, h: Tensor, batch_sizes: Tensor, resets: Tensor | None) -> Any:
-    sizes = extension().Sizes  # type: ignore[union-attr]
+    sizes = extension.Sizes
     threads = torch.get_num_threads()
     _, batch, hidden = h.shape
     return sizes(CELLS[cell], len(batch_sizes), batch, hidden, threads, batch_sizes.data_ptr(), _address(resets))
 
 
-def product(data: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor] = (), *, transposed: bool = False) -> Tensor:
+def product(
+    data: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor] = (), *, transposed: bool = False
+) -> Tensor:
     """``data [N, K]`` times each of ``M`` matrices ``[C, K]`` (or ``[K, C]``), side by side: ``[N, M·C]``.
 
     A row's result does not depend on the rows beside it.
@@ -136,8 +126,9 @@ def recurrence_backward(
     normalised: Tensor | None,
     rates: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients: inputs ``[N, D·G·H]``, initial ``h`` and ``c``, weights ``[D, G·H, H]``, then, each where it is not
-    plain from the first, products ``[D, N, G·H]``, biases and norms ``[D, G·H]``.
+    """Gradients of inputs ``[N, D·G·H]``, initial ``h`` and ``c``, and weights ``[D, G·H, H]``.
+
+    Then, each where it is not plain from the first: of products ``[D, N, G·H]``, biases and norms ``[D, G·H]``.
     """
     directions, _, hidden = h.shape
     steps, rows = len(outputs), weights[0].shape[0]

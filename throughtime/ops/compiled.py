@@ -1,0 +1,247 @@
+"""The compiled layer as PyTorch's dispatcher knows it: two ops with shapes for tracing, and their derivatives.
+
+``torch.compile`` sees one op where a layer stands. The second derivatives are the reference's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from throughtime.ops import cells, kernels, reference
+from throughtime.ops.reference import Weights
+
+__all__ = ["backward", "forward"]
+
+
+def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.contiguous() for tensor in tensors]
+
+
+def _or_empty(like: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """What an op returns: it can return neither nothing nor what it was given."""
+    return tuple(like.new_empty(0) if tensor is None else tensor for tensor in tensors)
+
+
+def _or_none(tensor: Tensor) -> Tensor | None:
+    return tensor if tensor.numel() else None
+
+
+def _folded(cell: str, norm: Sequence[Tensor]) -> bool:
+    """Whether both biases are added in one place, the product of the input."""
+    return cell != "gru" and not norm
+
+
+@torch.library.custom_op("throughtime::recurrent_layer", mutates_args=(), device_types="cpu")
+def forward(
+    cell: str,
+    data: Tensor,
+    h: Tensor,
+    c: Tensor | None,
+    hh: list[Tensor],
+    ih: list[Tensor],
+    bias_ih: list[Tensor],
+    bias_hh: list[Tensor],
+    norm: list[Tensor],
+    mask: Tensor | None,
+    resets: Tensor | None,
+    batch_sizes: Tensor,
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Outputs ``[N, D·H]``, final ``h`` and ``c``, and what the backward pass needs of the gates."""
+    hh, norm, bias_hh = _contiguous(hh), _contiguous(norm), _contiguous(bias_hh)
+    if not ih:
+        inputs = data.contiguous()
+    else:
+        biases = _contiguous(bias_ih)
+        if biases and _folded(cell, norm):
+            biases = [one + other for one, other in zip(biases, bias_hh, strict=True)]
+            bias_hh = []
+        if data.is_floating_point():
+            inputs = kernels.product(data.contiguous(), _contiguous(ih), biases)
+        else:
+            table = torch.cat(ih).t()
+            inputs = (table + torch.cat(biases) if biases else table).contiguous().index_select(0, data)
+    parts = kernels.recurrence(
+        cell,
+        inputs,
+        h.contiguous(),
+        None if c is None else c.contiguous(),
+        hh,
+        bias_hh,
+        norm,
+        cells.EPSILON,
+        None if mask is None else mask.contiguous(),
+        None if resets is None else resets.contiguous(),
+        batch_sizes.contiguous(),
+        save,
+    )
+    return _or_empty(h, *parts)  # type: ignore[return-value]
+
+
+@forward.register_fake
+def _forward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    cell, data, h, c, hh, *_, norm, _, _, _, save = arguments
+    directions, _, hidden = h.shape
+    steps, rows = data.shape[0], hh[0].shape[0]
+    width = kernels.SAVED[cell] * hidden if save else 0
+    saved = h.new_empty((directions, steps, width) if width else 0)
+    normalised = h.new_empty((directions, steps, rows) if save and norm else 0)
+    rates = h.new_empty((directions, steps, rows // hidden) if save and norm else 0)
+    outputs = h.new_empty(steps, directions * hidden)
+    last = h.new_empty(0) if c is None else torch.empty_like(c, memory_format=torch.contiguous_format)
+    return outputs, torch.empty_like(h, memory_format=torch.contiguous_format), last, saved, normalised, rates
+
+
+def _forward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    cell, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes, _ = inputs
+    outputs, _, _, saved, normalised, rates = output
+    ctx.cell = cell
+    ctx.counts = [len(part) for part in (hh, ih, bias_ih, bias_hh, norm)]
+    ctx.mark_non_differentiable(saved, normalised, rates)
+    ctx.save_for_backward(
+        data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *hh, *ih, *bias_ih, *bias_hh, *norm
+    )
+
+
+def _lists(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Any]]:
+    lists, begin = [], 0
+    for count in counts:
+        lists.append(list(tensors[begin : begin + count]))
+        begin += count
+    return lists
+
+
+def _gradients(ctx: Any, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor, *_: Any) -> tuple[Any, ...]:
+    data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *rest = ctx.saved_tensors
+    hh, ih, bias_ih, bias_hh, norm = _lists(rest, ctx.counts)
+    grads: Any = backward(
+        ctx.cell, grad_outputs, grad_h, grad_c, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes,
+        outputs, saved, normalised, rates, ctx.needs_input_grad[1],
+    )  # fmt: skip
+    grad_data, grad_h, grad_c, *stacked = grads
+    lists = [
+        list(grad.unbind(0)) if own else [] for grad, own in zip(stacked, (hh, ih, bias_ih, bias_hh, norm), strict=True)
+    ]
+    return None, _or_none(grad_data), grad_h, _or_none(grad_c), *lists, None, None, None, None
+
+
+@torch.library.custom_op("throughtime::recurrent_layer_backward", mutates_args=(), device_types="cpu")
+def backward(
+    cell: str,
+    grad_outputs: Tensor,
+    grad_h: Tensor,
+    grad_c: Tensor,
+    data: Tensor,
+    h: Tensor,
+    c: Tensor | None,
+    hh: list[Tensor],
+    ih: list[Tensor],
+    bias_ih: list[Tensor],
+    bias_hh: list[Tensor],
+    norm: list[Tensor],
+    mask: Tensor | None,
+    resets: Tensor | None,
+    batch_sizes: Tensor,
+    outputs: Tensor,
+    saved: Tensor,
+    normalised: Tensor,
+    rates: Tensor,
+    grad_data_needed: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of data, h, c, and, stacked ``[D, …]``, of hh, ih, bias_ih, bias_hh, norm; empty where there is none."""
+    grad_inputs, grad_h, last, grad_hh, products, grad_bias, grad_norm = kernels.recurrence_backward(
+        cell,
+        grad_outputs.contiguous(),
+        grad_h.contiguous(),
+        None if c is None else grad_c.contiguous(),
+        h.contiguous(),
+        None if c is None else c.contiguous(),
+        _contiguous(hh),
+        _contiguous(norm),
+        None if mask is None else mask.contiguous(),
+        None if resets is None else resets.contiguous(),
+        batch_sizes.contiguous(),
+        outputs,
+        _or_none(saved),
+        _or_none(normalised),
+        _or_none(rates),
+    )
+    directions, rows = len(hh), hh[0].shape[0]
+    grad_data: Tensor | None = None
+    grad_ih: Tensor | None = None
+    if not ih:
+        grad_data = grad_inputs if grad_data_needed else None
+    elif data.is_floating_point():
+        if grad_data_needed:
+            grad_data = kernels.product(grad_inputs, [torch.cat(ih)], transposed=True)
+        grad_ih = torch.mm(grad_inputs.t(), data).view(directions, rows, -1)
+    else:
+        grad_ih = grad_inputs.new_zeros(ih[0].shape[1], directions * rows).index_add_(0, data, grad_inputs)
+        grad_ih = grad_ih.t().reshape(directions, rows, -1)
+    sums = grad_inputs.sum(0).view(directions, rows) if bias_ih or (bias_hh and _folded(cell, norm)) else None
+    if bias_hh and not norm:
+        grad_bias = sums.clone() if sums is not None and _folded(cell, norm) else products.sum(1)  # type: ignore[union-attr]
+    return _or_empty(  # type: ignore[return-value]
+        h,
+        grad_data,
+        grad_h,
+        last,
+        grad_hh,
+        grad_ih,
+        sums if bias_ih else None,
+        grad_bias if bias_hh else None,
+        grad_norm,
+    )
+
+
+@backward.register_fake
+def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
+    data, h, c, *lists = arguments[4:12]
+    needed = arguments[-1]
+    return (
+        torch.empty_like(data) if needed and data.is_floating_point() else h.new_empty(0),
+        torch.empty_like(h),
+        h.new_empty(0) if c is None else torch.empty_like(c),
+        *(h.new_empty((len(own), *own[0].shape) if own else 0) for own in lists),
+    )
+
+
+# ---- second derivatives -------------------------------------------------------------------------------------------
+
+
+def _backward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    cell, grad_outputs, grad_h, grad_c, data, h, c, *lists, mask, resets, batch_sizes = inputs[:15]
+    ctx.cell = cell
+    ctx.counts = [len(own) for own in lists]
+    parameters = [tensor for own in lists for tensor in own]
+    ctx.save_for_backward(grad_outputs, grad_h, grad_c, data, h, c, mask, resets, batch_sizes, *parameters)
+
+
+def _second_derivatives(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+    """Derivatives of the backward pass as the reference makes it, which PyTorch can differentiate."""
+    *upstream, data, h, c, mask, resets, batch_sizes = ctx.saved_tensors[:9]
+    sources = [data, h, c, *ctx.saved_tensors[9:]]  # what the layer was called with, in the order of `grads`
+    variable = [source is not None and source.is_floating_point() for source in sources]
+    with torch.enable_grad():
+        twins = [s.detach().requires_grad_() if v else s for s, v in zip(sources, variable, strict=True)]
+        weights = Weights(*_lists(twins[3:], ctx.counts))
+        state = (twins[1],) if c is None else (twins[1], twins[2])
+        outputs, final = reference.layer(ctx.cell, twins[0], state, weights, batch_sizes, mask, resets)
+        upstream = [grad.detach().requires_grad_() for grad in upstream[: 1 + len(final)]]
+        inputs = [twin for twin, v in zip(twins, variable, strict=True) if v]
+        first = torch.autograd.grad((outputs, *final), inputs, upstream, create_graph=True)
+    stacked = [part for grad, n in zip(grads[3:], ctx.counts, strict=True) if n for part in grad.unbind(0)]
+    incoming = [grad for grad, v in zip([*grads[:3], *stacked], variable, strict=True) if v]
+    second = list(torch.autograd.grad(first, [*upstream, *inputs], incoming, allow_unused=True))
+    of_upstream, of_inputs = second[: len(upstream)], iter(second[len(upstream) :])
+    of_sources = [next(of_inputs) if v else None for v in variable]
+    absent = [None] * (3 - len(upstream))
+    return None, *of_upstream, *absent, *of_sources[:3], *_lists(of_sources[3:], ctx.counts), *[None] * 8
+
+
+forward.register_autograd(_gradients, setup_context=_forward_context)
+backward.register_autograd(_second_derivatives, setup_context=_backward_context)
