@@ -5,6 +5,7 @@
 #include "cells/gru.h"
 #include "cells/lstm.h"
 #include "loop.h"
+#include "step.h"
 
 namespace throughtime::THROUGHTIME_ISA {
 namespace {
@@ -29,13 +30,36 @@ struct Of {
   static void backward(Cell cell, const Shape& s, const Backward<T>& d, int64_t first, int64_t last) {
     run<BackwardLoop, T>(cell, s, d, first, last);
   }
+  static void run_step(Cell cell, Precision precision, const Step<T>& s, int64_t first, int64_t last) {
+    step<T>(cell, precision, s, first, last);
+  }
+  static void run_compress(Precision precision, const Source<T>& source, const T* packed, void* to, T* scales) {
+    if constexpr (sizeof(T) == 4) compress(precision, source, packed, to, scales);
+    else (void)precision, (void)source, (void)packed, (void)to, (void)scales;
+  }
+  static double multiply_adds(int64_t rounds) {
+    constexpr int chains = 12;
+    Vec<T> sums[chains];
+    for (auto& sum : sums) sum = broadcast(T(1));
+    Vec<T> factor = broadcast(T(0.5));
+    for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 12
+      for (int j = 0; j < chains; j++) sums[j] = fma(sums[j], factor, factor);
+    }
+    Vec<T> sum{};
+    for (auto& part : sums) sum += part;
+    volatile T kept = sum_of<T>(sum);  // lest the loop be left out
+    (void)kept;
+    return double(rounds) * chains * lanes<T>;
+  }
   static void logistics(const T* in, T* out, int64_t count) {
     for (int64_t i = 0; i < count; i += lanes<T>) store(out + i, logistic<T>(load(in + i, count - i)), count - i);
   }
   static void tanhs(const T* in, T* out, int64_t count) {
     for (int64_t i = 0; i < count; i += lanes<T>) store(out + i, tanh<T>(load(in + i, count - i)), count - i);
   }
-  static constexpr Kernels<T> kernels = {packed_size, panels, pack<T>, product<T>, forward, backward, logistics, tanhs};
+  static constexpr Kernels<T> kernels = {packed_size, panels, pack<T>, product<T>, forward, backward,
+                                         run_step, run_compress, multiply_adds, logistics, tanhs};
 };
 
 bool here() {

@@ -71,6 +71,29 @@ struct Backward {
   bool reverse;
 };
 
+// How the weights of a step are kept.
+enum class Precision { full, float16, int8 };
+
+template <class T>
+struct StepMatrix {
+  const void* packed;  // [depth, G * H] in panels with all gates of a unit side by side
+  const T* scales;     // of each column, in the panels' order, padded to whole vectors; or null
+  const T* bias;       // likewise
+  int64_t depth;
+};
+
+// One step of a layer.
+template <class T>
+struct Step {
+  int64_t batch, hidden;
+  StepMatrix<T> input, recurrent;
+  const T* x;              // [B, input.depth], or null:
+  const int64_t* symbols;  // [B]: one-hot vectors
+  const T* h;              // [B, H]
+  T* h_next;               // [B, H]
+  T* c;                    // [B, H], in and out; LSTM only
+};
+
 // The kernels of one instruction set. `first` and `last` are a range of rows; ranges may run at the same time.
 template <class T>
 struct Kernels {
@@ -82,6 +105,9 @@ struct Kernels {
                   int64_t out_stride, int64_t rows);
   void (*forward)(Cell cell, const Shape& shape, const Forward<T>& direction, int64_t first, int64_t last);
   void (*backward)(Cell cell, const Shape& shape, const Backward<T>& direction, int64_t first, int64_t last);
+  void (*step)(Cell cell, Precision precision, const Step<T>& step, int64_t first_panel, int64_t last_panel);
+  void (*compress)(Precision precision, const Source<T>& source, const T* packed, void* to, T* scales);
+  double (*multiply_adds)(int64_t rounds);  // keeps the multiply-add units busy; returns how many were done
   void (*logistic)(const T* in, T* out, int64_t count);
   void (*tanh)(const T* in, T* out, int64_t count);
 };

@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "layer.h"
 #include "parallel.h"
+#include "stepper.h"
 
 namespace nb = nanobind;
 namespace tt = throughtime;
@@ -73,12 +74,37 @@ void product(Address in, const Addresses& matrices, const Addresses& biases, Add
 }
 
 template <class T>
+void make_stepper(tt::Stepper<T>* to, int cell, int64_t batch, int64_t hidden, int precision, const std::vector<int64_t>& inputs,
+                  const Addresses& weights) {
+  std::vector<typename tt::Stepper<T>::Layer> layers;
+  for (size_t i = 0; i < inputs.size(); i++)
+    layers.push_back({inputs[i], at<const T>(weights[4 * i]), at<const T>(weights[4 * i + 1]),
+                      at<const T>(weights[4 * i + 2]), at<const T>(weights[4 * i + 3])});
+  new (to) tt::Stepper<T>(tt::Cell(cell), batch, hidden, tt::Precision(precision), layers);
+}
+
+template <class T>
+void define_stepper(nb::module_& m, const std::string& suffix) {
+  using Stepper = tt::Stepper<T>;
+  nb::class_<Stepper>(m, ("Stepper" + suffix).c_str())
+      .def("__init__", make_stepper<T>)
+      .def("step", [](Stepper& s, Address x, Address y, int threads) { s.step(at<const T>(x), nullptr, at<T>(y), threads); })
+      .def("step_symbols", [](Stepper& s, Address symbols, Address y, int threads) {
+        s.step(nullptr, at<const int64_t>(symbols), at<T>(y), threads);
+      })
+      .def("reset", &Stepper::reset)
+      .def("read_state", [](const Stepper& s, Address h, Address c) { s.read_state(at<T>(h), at<T>(c)); })
+      .def("write_state", [](Stepper& s, Address h, Address c) { s.write_state(at<const T>(h), at<const T>(c)); });
+}
+
+template <class T>
 void define(nb::module_& m, const char* type) {
   const nb::call_guard<nb::gil_scoped_release> without_lock;
   const std::string suffix = std::string("_") + type;
   m.def(("forward" + suffix).c_str(), forward<T>, without_lock);
   m.def(("backward" + suffix).c_str(), backward<T>, without_lock);
   m.def(("product" + suffix).c_str(), product<T>, without_lock);
+  define_stepper<T>(m, suffix);
   m.def(("logistic" + suffix).c_str(), [](Address in, Address out, int64_t count) {
     tt::kernels<T>().logistic(at<const T>(in), at<T>(out), count);
   });
@@ -93,6 +119,21 @@ NB_MODULE(_kernels, m) {
   nb::class_<Sizes>(m, "Sizes").def(nb::init<int, int64_t, int64_t, int64_t, int, Address, Address>());
   define<float>(m, "float32");
   define<double>(m, "float64");
+  // Multiply-adds of float32 done by so many threads, and nothing else: what a machine can do at best.
+  m.def("multiply_adds", [](int64_t rounds, int threads) {
+    std::vector<double> done(size_t(threads), 0.0);
+    struct Call {
+      int64_t rounds;
+      std::vector<double>& done;
+    } call = {rounds, done};
+    tt::parallel(threads, threads, [](void* context, int job) {
+      Call& call = *static_cast<Call*>(context);
+      call.done[size_t(job)] = tt::kernels<float>().multiply_adds(call.rounds);
+    }, &call);
+    double sum = 0;
+    for (double part : done) sum += part;
+    return sum;
+  });
   m.def("instruction_sets", [] {
     std::vector<std::string> names;
     for (const tt::InstructionSet* set : tt::instruction_sets()) names.push_back(set->name);
