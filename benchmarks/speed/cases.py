@@ -36,16 +36,17 @@ class Case:
     threads: tuple[int, ...] = (1, 2)
 
 
-def cases(threads: int, words: list[str]) -> Iterator[Case]:
-    """All cases for so many threads; with words, those whose group or name holds one of them. Made one at a time."""
-    for make in (ragged_long, ragged, ragged_keras, equal, single, inference, steps, options, linear):
-        for build in make(threads):
-            label = f"{build.group} {build.name} {build.peer}" if isinstance(build, Case) else build[0]
-            if not words or any(word in label for word in words):
-                yield build if isinstance(build, Case) else build[1]()
-
-
 Lazy = tuple[str, Callable[[], Case]]
+"""What a case is called, and what makes it."""
+
+
+def cases(threads: int, words: list[str]) -> Iterator[Lazy]:
+    """All cases for so many threads; with words, those whose name holds one of them."""
+    for make in (long, ragged, equal, single, inference, steps, options, linear, keras):
+        for label, build in make(threads):
+            if not words or any(word in label for word in words):
+                yield label, build
+
 
 # ---- training -----------------------------------------------------------------------------------------------------
 
@@ -80,9 +81,7 @@ class Training:
         """Forward and backward."""
         input: Any = self.packed if packed else self.padded
         output = layer(input)[0]
-        source, out, grad = (
-            (input.data, output.data, self.packed_grad) if packed else (input, output, self.grad)
-        )
+        source, out, grad = (input.data, output.data, self.packed_grad) if packed else (input, output, self.grad)
         return (out.detach(), *torch.autograd.grad(out, [source, *layer.parameters()], grad))
 
     def check(self, theirs_packed: bool, ours_packed: bool = True) -> None:
@@ -119,18 +118,14 @@ def agree(mine: list[Tensor], other: list[Tensor]) -> None:
         torch.testing.assert_close(one, two, rtol=2e-4, atol=2e-5 * max(scale, 1.0))
 
 
-def lazily(build: Callable[[], Case], label: str) -> Lazy:
-    return label, build
-
-
-def ragged_long(_: int) -> Iterator[Lazy]:
+def long(_: int) -> Iterator[Lazy]:
     for steps, target in ((1600, 25.0), (3200, 100.0)):
+
         def build(steps: int = steps, target: float = target) -> Case:
             lengths = torch.tensor([steps] + [steps - 1] * 7)
-            lengths = torch.tensor([steps - place for place in range(8)]) if False else lengths
             return Training("lstm", 64, lengths).case("long", f"LSTM H 64 B 8 T {steps}", target, packed=True)
 
-        yield lazily(build, f"long LSTM T {steps}")
+        yield f"long LSTM T {steps}", build
 
 
 RAGGED_TARGETS = {64: 7.0, 128: 4.0, 256: 2.3, 512: 2.5}
@@ -140,20 +135,22 @@ def ragged(_: int) -> Iterator[Lazy]:
     for cell in GATES:
         for hidden in SIZES:
             for packed in (True, False):
+
                 def build(cell: str = cell, hidden: int = hidden, packed: bool = packed) -> Case:
                     target = 1.5 if not packed else 1.6 if (cell, hidden) == ("elman", 512) else RAGGED_TARGETS[hidden]
                     training = Training(cell, hidden, uniform_lengths(32, 100))
                     return training.case("ragged", f"{cell} H {hidden}", target, packed=packed)
 
-                yield lazily(build, f"ragged {cell} H {hidden} {'packed' if packed else 'padded'}")
+                yield f"ragged {cell} H {hidden} {'packed' if packed else 'padded'}", build
 
 
-def ragged_keras(threads: int) -> Iterator[Lazy]:
+def keras(threads: int) -> Iterator[Lazy]:
     if threads == 1:  # JAX takes the cores it finds
         return
     for cell in GATES:
         for hidden in (128, 512):
             for kind in ("equal", "ragged"):
+
                 def build(cell: str = cell, hidden: int = hidden, kind: str = kind) -> Case:
                     lengths = uniform_lengths(32, 100) if kind == "ragged" else torch.full((32,), 100)
                     training = Training(cell, hidden, lengths)
@@ -180,7 +177,7 @@ def ragged_keras(threads: int) -> Iterator[Lazy]:
                         lambda: training.run(training.ours, kind == "ragged"), step, check, training.flop, (2,),
                     )  # fmt: skip
 
-                yield lazily(build, f"keras {cell} H {hidden} {kind}")
+                yield f"keras {cell} H {hidden} {kind}", build
 
 
 EQUAL_TARGETS = {"lstm": 1.15, "gru": 1.5, "elman": 1.5}
@@ -189,20 +186,22 @@ EQUAL_TARGETS = {"lstm": 1.15, "gru": 1.5, "elman": 1.5}
 def equal(_: int) -> Iterator[Lazy]:
     for cell in GATES:
         for hidden in SIZES:
+
             def build(cell: str = cell, hidden: int = hidden) -> Case:
                 training = Training(cell, hidden, torch.full((32,), 100))
                 return training.case("equal", f"{cell} H {hidden}", EQUAL_TARGETS[cell], packed=False)
 
-            yield lazily(build, f"equal {cell} H {hidden}")
+            yield f"equal {cell} H {hidden}", build
 
 
 def single(_: int) -> Iterator[Lazy]:
     for cell in ("lstm", "gru", "elman"):
+
         def build(cell: str = cell) -> Case:
             training = Training(cell, 128, torch.tensor([100]))
             return training.case("one row", f"{cell} H 128 T 100", None if cell == "lstm" else 8.0, packed=False)
 
-        yield lazily(build, f"one row {cell}")
+        yield f"one row {cell}", build
 
 
 # ---- inference ----------------------------------------------------------------------------------------------------
@@ -212,6 +211,7 @@ def inference(threads: int) -> Iterator[Lazy]:
     for cell in ("lstm", "gru"):
         for hidden in SIZES:
             for kind in ("equal", "half full"):
+
                 def build(cell: str = cell, hidden: int = hidden, kind: str = kind) -> Case:
                     lengths = torch.full((32,), 100) if kind == "equal" else uniform_lengths(32, 100)
                     training = Training(cell, hidden, lengths)
@@ -227,8 +227,11 @@ def inference(threads: int) -> Iterator[Lazy]:
                         return out if kind == "equal" else out.data
 
                     def check() -> None:
-                        out = ours() if kind == "equal" else pad_packed_sequence(
-                            PackedSequence(ours(), training.packed.batch_sizes))[0]
+                        out = (
+                            ours()
+                            if kind == "equal"
+                            else pad_packed_sequence(PackedSequence(ours(), training.packed.batch_sizes))[0]
+                        )
                         agree([out], [torch.from_numpy(run(x, counts, *state)[0][:, 0]) * training.real])
 
                     return Case(
@@ -236,7 +239,7 @@ def inference(threads: int) -> Iterator[Lazy]:
                         ours, lambda: run(x, counts, *state), check, training.flop / 3,
                     )  # fmt: skip
 
-                yield lazily(build, f"inference {cell} H {hidden} {kind}")
+                yield f"inference {cell} H {hidden} {kind}", build
 
 
 STEP_TARGETS = {64: (12.0, 2.0), 256: (8.0, 1.2), 512: (11.0, 0.95), 1024: (6.0, 0.95)}
@@ -250,12 +253,13 @@ def steps(threads: int) -> Iterator[Lazy]:
             ("ONNX Runtime", "float16", 3.0 if hidden == 1024 else None),
             ("ONNX Runtime", "int8", 3.0 if hidden == 1024 else None),
         ):
+
             def build(
                 hidden: int = hidden, peer: str = peer, weights: str = weights, target: float | None = target
             ) -> Case:
                 return step_case(threads, hidden, peer, weights, target)
 
-            yield lazily(build, f"step H {hidden} {peer} {weights}")
+            yield f"step H {hidden} {peer} {weights}", build
 
 
 def step_case(threads: int, hidden: int, peer: str, weights: str, target: float | None) -> Case:
@@ -309,9 +313,12 @@ def options(_: int) -> Iterator[Lazy]:
     """A plain layer's time is 'theirs': a ratio of 0.87 is 1.15 times its time."""
     for cell in GATES:
         for name, target in (("recurrent dropout", 1 / 1.15), ("resets", 1 / 1.15), ("layer norm", 1 / 1.3)):
+
             def build(cell: str = cell, name: str = name, target: float = target) -> Case:
                 training = Training(cell, 128, uniform_lengths(32, 100))
-                own = {"recurrent dropout": {"recurrent_dropout": 0.3}, "layer norm": {"layer_norm": True}}.get(name, {})
+                own = {"recurrent dropout": {"recurrent_dropout": 0.3}, "layer norm": {"layer_norm": True}}.get(
+                    name, {}
+                )
                 layer = OURS[cell](128, 128, backend="kernels", **own)
                 layer.load_state_dict(training.ours.state_dict(), strict=False)
                 marks = torch.rand(len(training.packed.data)) < 0.05
@@ -335,11 +342,12 @@ def options(_: int) -> Iterator[Lazy]:
                     ours, lambda: training.run(training.ours, True), check, training.flop,
                 )  # fmt: skip
 
-            yield lazily(build, f"options {cell} {name}")
+            yield f"options {cell} {name}", build
 
 
 def linear(_: int) -> Iterator[Lazy]:
     """Time a step of the same rows, 10,000 steps against 100: 1 is linear."""
+
     def build() -> Case:
         short, long = (Training("lstm", 64, torch.full((8,), steps)) for steps in (100, 10_000))
 
@@ -355,4 +363,4 @@ def linear(_: int) -> Iterator[Lazy]:
             long.flop,
         )  # fmt: skip
 
-    yield lazily(build, "linear")
+    yield "linear", build

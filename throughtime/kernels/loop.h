@@ -96,26 +96,27 @@ class ForwardLoop {
     if (d.norm) {
       advance_normalised(place, rows);
     } else {
-      auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
-        for (int64_t m = 0; m < height; m++)
-          for (int64_t b = 0; b < blocks; b++)
-            update(place + row + m, row + m, block + b, tile + (m * blocks + b) * G * lanes<T>, lanes<T>);
+      auto ahead = [&](const Part& part) { fetch(place, part); };
+      auto use = [&](const Part& part, const T* tile) {
+        for (int64_t m = 0; m < part.rows; m++)
+          for (int64_t b = 0; b < part.blocks; b++)
+            update(place + part.row + m, part.row + m, part.block + b, tile + (m * part.blocks + b) * G * lanes<T>, lanes<T>);
       };
-      multiply<T>(panels, d.packed, entry(0, now), width, rows, use);
+      multiply<T>(panels, d.packed, entry(0, now), width, rows, ahead, use);
     }
     now = 1 - now;
   }
 
   // The gates need the whole product of a row, for its mean and variance, before the first of them opens.
   void advance_normalised(int64_t place, int64_t rows) {
-    auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
-      for (int64_t m = 0; m < height; m++)
-        for (int64_t b = 0; b < blocks; b++)
+    auto use = [&](const Part& part, const T* tile) {
+      for (int64_t m = 0; m < part.rows; m++)
+        for (int64_t b = 0; b < part.blocks; b++)
           for (int g = 0; g < G; g++)
-            store(products.row((row + m) * wide + g * width + (block + b) * lanes<T>),
-                  load(tile + ((m * blocks + b) * G + g) * lanes<T>));
+            store(products.row((part.row + m) * wide + g * width + (part.block + b) * lanes<T>),
+                  load(tile + ((m * part.blocks + b) * G + g) * lanes<T>));
     };
-    multiply<T>(panels, d.packed, entry(0, now), width, rows, use);
+    multiply<T>(panels, d.packed, entry(0, now), width, rows, nothing_ahead, use);
     for (int64_t row = 0; row < rows; row++) {
       for (int g = 0; g < G; g++) normalise(place + row, g, products.row(row * wide + g * width));
       for (int64_t block = 0; block * lanes<T> < H; block++)
@@ -144,23 +145,49 @@ class ForwardLoop {
     }
   }
 
-  // The gates and the state of a vector of units; u's gates stand `stride` apart.
+  // What `update` will read and write comes from afar: it travels while the product is made.
+  void fetch(int64_t place, const Part& part) const {
+    for (int64_t m = part.row; m < part.row + part.rows; m++)
+      for (int64_t b = part.block; b < part.block + part.blocks; b++) {
+        const int64_t unit = b * lanes<T>;
+        for (int g = 0; g < G; g++) __builtin_prefetch(d.inputs + (place + m) * d.inputs_stride + g * H + unit);
+        __builtin_prefetch(d.outputs + (place + m) * d.outputs_stride + unit, 1);
+        if (d.saved)
+          for (int j = 0; j < C::saved; j++)
+            __builtin_prefetch(d.saved + ((place + m) * C::saved + j) * H + unit, 1);
+      }
+  }
+
   void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride) {
-    const int64_t unit = block * lanes<T>, left = H - unit;
+    const int64_t left = H - block * lanes<T>;
+    if (left >= lanes<T>) update(place, row, block, product, stride, Whole());
+    else update(place, row, block, product, stride, left);
+  }
+
+  // The gates and the state of a vector of units; u's gates stand `stride` apart.
+  template <class Left>
+  void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride, Left left) {
+    const int64_t H = this->H, unit = block * lanes<T>, own = (first + row) * H + unit;
+    const T* const input = d.inputs + place * d.inputs_stride + unit;
+    const T* const bias = d.bias ? d.bias + unit : nullptr;
+    const T* const mask = d.mask ? d.mask + own : nullptr;
+    T* const states[2] = {d.state[0] + own, C::states == 2 ? d.state[1] + own : nullptr};
+    T* const output = d.outputs + place * d.outputs_stride + unit;
+    T* const next = entry(row, 1 - now) + unit;
+    T* const kept = d.saved ? d.saved + place * C::saved * H + unit : nullptr;
     Vec<T> x[G], u[G], state[C::states], saved[C::saved + 1];
     for (int g = 0; g < G; g++) {
-      x[g] = load(d.inputs + place * d.inputs_stride + g * H + unit, left);
+      x[g] = load(input + g * H, left);
       u[g] = load(product + g * stride);
-      if (d.bias) u[g] += load(d.bias + g * H + unit, left);
+      if (bias) u[g] += load(bias + g * H, left);
     }
-    const int64_t own = (first + row) * H + unit;
-    for (int j = 0; j < C::states; j++) state[j] = load(d.state[j] + own, left);
+    for (int j = 0; j < C::states; j++) state[j] = load(states[j], left);
     C::forward(x, u, state, saved);
-    for (int j = 0; j < C::states; j++) store(d.state[j] + own, state[j], left);
-    store(d.outputs + place * d.outputs_stride + unit, state[0], left);
-    store(entry(row, 1 - now) + unit, d.mask ? state[0] * load(d.mask + own, left) : state[0], left);
-    if (d.saved)
-      for (int j = 0; j < C::saved; j++) store(d.saved + (place * C::saved + j) * H + unit, saved[j], left);
+    for (int j = 0; j < C::states; j++) store(states[j], state[j], left);
+    store(output, state[0], left);
+    store(next, mask ? state[0] * load(mask, left) : state[0], left);
+    if (kept)
+      for (int j = 0; j < C::saved; j++) store(kept + j * H, saved[j], left);
   }
 };
 
@@ -199,18 +226,20 @@ class BackwardLoop {
 
   // Gradient of the state that the rows began with: what went through their first product joins what went round it.
   void finish(int64_t begin, int64_t end) {
-    auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
-      for (int64_t m = 0; m < height; m++)
-        for (int64_t b = 0; b < blocks; b++) {
-          const int64_t unit = (block + b) * lanes<T>, own = (first + begin + row + m) * H + unit, left = H - unit;
-          store(d.grad_state[0] + own, through(own, left, tile + (m * blocks + b) * lanes<T>), left);
+    auto use = [&](const Part& part, const T* tile) {
+      for (int64_t m = 0; m < part.rows; m++)
+        for (int64_t b = 0; b < part.blocks; b++) {
+          const int64_t unit = (part.block + b) * lanes<T>, own = (first + begin + part.row + m) * H + unit;
+          const int64_t left = H - unit;
+          store(d.grad_state[0] + own, through(own, left, tile + (m * part.blocks + b) * lanes<T>), left);
         }
     };
-    multiply<T>(panels, d.packed, arrival(begin, now), wide, end - begin, use);
+    multiply<T>(panels, d.packed, arrival(begin, now), wide, end - begin, nothing_ahead, use);
   }
 
   // What reaches h: round the product, and through it.
-  Vec<T> through(int64_t own, int64_t left, const T* product) const {
+  template <class Left>
+  Vec<T> through(int64_t own, Left left, const T* product) const {
     const Vec<T> gradient = load(product);
     const Vec<T> masked = d.mask ? gradient * load(d.mask + own, left) : gradient;
     return load(d.grad_state[0] + own, left) + masked;
@@ -219,15 +248,21 @@ class BackwardLoop {
   // One step back.
   void retreat(int64_t t, int64_t rows) {
     const int64_t place = s.offsets[t] + first;
-    auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
-      for (int64_t m = 0; m < height; m++) {
+    auto ahead = [&](const Part& part) { fetch(t, part); };
+    auto use = [&](const Part& part, const T* tile) {
+      for (int64_t m = 0; m < part.rows; m++) {
+        const int64_t row = part.row + m;
         const T* before[2];
-        for (int j = 0; j < C::states; j++) before[j] = state_before(t, row + m, j);
-        for (int64_t b = 0; b < blocks; b++)
-          update(place + row + m, row + m, block + b, before, tile + (m * blocks + b) * lanes<T>);
+        for (int j = 0; j < C::states; j++) before[j] = state_before(t, row, j);
+        for (int64_t b = 0; b < part.blocks; b++) {
+          const int64_t left = H - (part.block + b) * lanes<T>;
+          const T* product = tile + (m * part.blocks + b) * lanes<T>;
+          if (left >= lanes<T>) update(place + row, row, part.block + b, before, product, Whole());
+          else update(place + row, row, part.block + b, before, product, left);
+        }
       }
     };
-    multiply<T>(panels, d.packed, arrival(0, now), wide, rows, use);
+    multiply<T>(panels, d.packed, arrival(0, now), wide, rows, ahead, use);
     now = 1 - now;
     for (int64_t row = 0; row < rows; row++) {
       if (d.norm) unnormalise(place + row, row);
@@ -245,21 +280,49 @@ class BackwardLoop {
     return which ? d.saved + (place * C::saved + C::saved - 1) * H : d.outputs + place * d.outputs_stride;
   }
 
-  void update(int64_t place, int64_t row, int64_t block, const T* const* before, const T* product) {
-    const int64_t unit = block * lanes<T>, own = (first + row) * H + unit, left = H - unit;
+  void fetch(int64_t t, const Part& part) const {
+    for (int64_t m = part.row; m < part.row + part.rows; m++) {
+      const int64_t place = s.offsets[t] + first + m;
+      const T* before = state_before(t, m, C::states - 1);
+      for (int64_t b = part.block; b < part.block + part.blocks; b++) {
+        const int64_t unit = b * lanes<T>;
+        for (int j = 0; j < C::saved; j++) __builtin_prefetch(d.saved + (place * C::saved + j) * H + unit);
+        __builtin_prefetch(before + unit);
+        __builtin_prefetch(d.grad_outputs + place * d.grad_outputs_stride + unit);
+        __builtin_prefetch(d.previous + place * H + unit, 1);
+        for (int g = 0; g < G; g++) {
+          __builtin_prefetch(d.grad_inputs + place * d.grad_inputs_stride + g * H + unit, 1);
+          if (d.grad_products) __builtin_prefetch(d.grad_products + (place * G + g) * H + unit, 1);
+        }
+      }
+    }
+  }
+
+  // The gradients of a vector of units.
+  template <class Left>
+  void update(int64_t place, int64_t row, int64_t block, const T* const* before, const T* product, Left left) {
+    const int64_t H = this->H, unit = block * lanes<T>, own = (first + row) * H + unit;
+    T* const carried[2] = {d.grad_state[0] + own, C::states == 2 ? d.grad_state[1] + own : nullptr};
+    const T* const kept = C::saved ? d.saved + place * C::saved * H + unit : nullptr;
+    const T* const mask = d.mask ? d.mask + own : nullptr;
+    T* const to_inputs = d.grad_inputs + place * d.grad_inputs_stride + unit;
+    T* const to_products = d.grad_products ? d.grad_products + place * G * H + unit : nullptr;
+    T* const to_arrival = arrival(row, 1 - now) + unit;
+    T* const to_previous = d.previous + place * H + unit;
     Vec<T> dstate[C::states], saved[C::saved + 1], dx[G], du[G];
     dstate[0] = through(own, left, product) + load(d.grad_outputs + place * d.grad_outputs_stride + unit, left);
-    for (int j = 1; j < C::states; j++) dstate[j] = load(d.grad_state[j] + own, left);
-    for (int j = 0; j < C::saved; j++) saved[j] = load(d.saved + (place * C::saved + j) * H + unit, left);
-    const Vec<T> h = load(d.outputs + place * d.outputs_stride + unit, left), entered = load(before[0] + unit, left);
+    for (int j = 1; j < C::states; j++) dstate[j] = load(carried[j], left);
+    for (int j = 0; j < C::saved; j++) saved[j] = load(kept + j * H, left);
+    const Vec<T> entered = load(before[0] + unit, left);
+    const Vec<T> h = C::saved ? entered : load(d.outputs + place * d.outputs_stride + unit, left);
     C::backward(saved, C::before < 1 ? entered : load(before[C::states - 1] + unit, left), h, dstate, dx, du);
-    for (int j = 0; j < C::states; j++) store(d.grad_state[j] + own, dstate[j], left);
-    store(d.previous + place * H + unit, d.mask ? entered * load(d.mask + own, left) : entered, left);
+    for (int j = 0; j < C::states; j++) store(carried[j], dstate[j], left);
+    store(to_previous, mask ? entered * load(mask, left) : entered, left);
     for (int g = 0; g < G; g++) {
       const Vec<T> product_gradient = C::separate ? du[g] : dx[g];
-      store(d.grad_inputs + place * d.grad_inputs_stride + g * H + unit, dx[g], left);
-      store(arrival(row, 1 - now) + g * H + unit, product_gradient, left);
-      if (d.grad_products) store(d.grad_products + (place * G + g) * H + unit, product_gradient, left);
+      store(to_inputs + g * H, dx[g], left);
+      store(to_arrival + g * H, product_gradient, left);
+      if (to_products) store(to_products + g * H, product_gradient, left);
     }
   }
 

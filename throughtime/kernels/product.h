@@ -118,17 +118,27 @@ Tile<T> tile_of(int64_t rows, int64_t vectors) {
 
 constexpr int largest_tile = 8 * widest;  // vectors, an upper bound
 
-// For every panel and every tile of `rows`: the product, handed to `use(row, rows, first block, blocks, tile)`.
-template <class T, class Use>
-inline void multiply(const Panels<T>& panels, const T* packed, const T* in, int64_t stride, int64_t rows, Use use) {
+// Some rows and some blocks of units.
+struct Part {
+  int64_t row, rows, block, blocks;
+};
+
+inline void nothing_ahead(const Part&) {}
+
+// For every panel and every tile of `rows`: the product, handed to `use(part, tile)`. Before it is made, `ahead(part)` may
+// fetch what `use` will need.
+template <class T, class Ahead, class Use>
+inline void multiply(const Panels<T>& panels, const T* packed, const T* in, int64_t stride, int64_t rows, Ahead ahead,
+                     Use use) {
   alignas(64) T out[largest_tile * lanes<T>];
   for (int64_t panel = 0; panel < panels.count(); panel++) {
     const int64_t vectors = panels.vectors(panel);
     const Split heights(rows, tallest(int(vectors)));
     for (int64_t part = 0; part < heights.parts; part++) {
-      const int64_t row = heights.begin(part), height = heights.length(part);
-      tile_of<T>(height, vectors)(in + row * stride, stride, packed + panels.begin(panel), panels.depth, out);
-      use(row, height, panels.first_block(panel), panels.blocks.length(panel), out);
+      const Part own = {heights.begin(part), heights.length(part), panels.first_block(panel), panels.blocks.length(panel)};
+      ahead(own);
+      tile_of<T>(own.rows, vectors)(in + own.row * stride, stride, packed + panels.begin(panel), panels.depth, out);
+      use(own, out);
     }
   }
 }
@@ -137,16 +147,16 @@ template <class T>
 void product(const Source<T>& shape, const T* packed, const T* bias, const T* in, int64_t in_stride, T* out,
              int64_t out_stride, int64_t rows) {
   const Panels<T> panels(shape);
-  auto use = [&](int64_t row, int64_t height, int64_t block, int64_t blocks, const T* tile) {
-    for (int64_t m = 0; m < height; m++)
-      for (int64_t b = 0; b < blocks; b++) {
-        const int64_t unit = (block + b) * lanes<T>, left = shape.units - unit;
-        Vec<T> sum = load(tile + (m * blocks + b) * lanes<T>);
+  auto use = [&](const Part& part, const T* tile) {
+    for (int64_t m = 0; m < part.rows; m++)
+      for (int64_t b = 0; b < part.blocks; b++) {
+        const int64_t unit = (part.block + b) * lanes<T>, left = shape.units - unit;
+        Vec<T> sum = load(tile + (m * part.blocks + b) * lanes<T>);
         if (bias) sum += load(bias + unit, left);
-        store(out + (row + m) * out_stride + unit, sum, left);
+        store(out + (part.row + m) * out_stride + unit, sum, left);
       }
   };
-  multiply<T>(panels, packed, in, in_stride, rows, use);
+  multiply<T>(panels, packed, in, in_stride, rows, nothing_ahead, use);
 }
 
 }  // namespace throughtime::THROUGHTIME_ISA

@@ -1,6 +1,6 @@
 // Vectors of the widest registers that this instruction set has, written once with the compiler's vector extension.
 //
-// Only the fused multiply-add names an instruction set: contraction is switched off (-ffp-contract=off), so that every
+// Only the fused multiply-add, minimum and maximum name an instruction set: contraction is switched off (-ffp-contract=off), so that every
 // expression rounds in the same way wherever it is inlined. Results of a row then do not depend on the rows beside it.
 #pragma once
 
@@ -86,6 +86,19 @@ inline void store(T* to, Vec<T> v, int64_t count) {
   for (int64_t i = 0; i < count; i++) to[i] = v[i];
 }
 
+// How many elements of a vector there are, where the compiler should know that it is all of them.
+struct Whole {
+  constexpr operator int64_t() const { return 1 << 20; }
+};
+template <class T>
+inline Vec<T> load(const T* from, Whole) {
+  return load(from);
+}
+template <class T>
+inline void store(T* to, Vec<T> v, Whole) {
+  store(to, v);
+}
+
 // ---- exp, tanh and the logistic function ----------------------------------------------------------------------------
 //
 // exp(x) - 1 for |r| <= ln 2 / 2 is r + r^2 p(r), p a polynomial: for float Chebyshev's of degree 4 (relative error
@@ -137,17 +150,33 @@ inline void reduce(Vec<T> x, Vec<T>& s, Vec<T>& q) {
   s = (Vec<T>)(((Bits<T>)shifted << E::mantissa) + E::one);
 }
 
-template <class T>
-inline Vec<T> clamp(Vec<T> x, T least, T most) {  // a NaN stays one
-  x = x < least ? broadcast(least) : x;
-  return x > most ? broadcast(most) : x;
+// The greater (the lesser) of a bound and x; x where it is NaN.
+#if defined(__AVX512F__)
+inline Vec<float> at_least(float bound, Vec<float> x) { return _mm512_max_ps(broadcast(bound), x); }
+inline Vec<float> at_most(float bound, Vec<float> x) { return _mm512_min_ps(broadcast(bound), x); }
+inline Vec<double> at_least(double bound, Vec<double> x) { return _mm512_max_pd(broadcast(bound), x); }
+inline Vec<double> at_most(double bound, Vec<double> x) { return _mm512_min_pd(broadcast(bound), x); }
+#elif defined(__AVX2__)
+inline Vec<float> at_least(float bound, Vec<float> x) { return _mm256_max_ps(broadcast(bound), x); }
+inline Vec<float> at_most(float bound, Vec<float> x) { return _mm256_min_ps(broadcast(bound), x); }
+inline Vec<double> at_least(double bound, Vec<double> x) { return _mm256_max_pd(broadcast(bound), x); }
+inline Vec<double> at_most(double bound, Vec<double> x) { return _mm256_min_pd(broadcast(bound), x); }
+#else
+template <class T, class V>
+inline V at_least(T bound, V x) {
+  return x < bound ? broadcast(bound) : x;
 }
+template <class T, class V>
+inline V at_most(T bound, V x) {
+  return x > bound ? broadcast(bound) : x;
+}
+#endif
 
 // 1 / (1 + exp(-x)).
 template <class T>
 inline Vec<T> logistic(Vec<T> x) {
   Vec<T> s, q;
-  reduce<T>(clamp<T>(-x, Exponential<T>::least, Exponential<T>::most), s, q);
+  reduce<T>(at_most(Exponential<T>::most, at_least(Exponential<T>::least, -x)), s, q);
   return T(1) / (fma(s, q, s) + T(1));
 }
 
@@ -158,7 +187,7 @@ inline Vec<T> tanh(Vec<T> x) {
   Vec<T> s, q;
   Bits<T> sign = (Bits<T>)x & (Bits<T>)broadcast(T(-0.0));
   Vec<T> magnitude = (Vec<T>)((Bits<T>)x ^ sign);
-  reduce<T>(clamp<T>(magnitude + magnitude, T(0), 2 * flat), s, q);
+  reduce<T>(at_most(2 * flat, magnitude + magnitude), s, q);
   q = fma(s, q, s - T(1));
   return (Vec<T>)((Bits<T>)(q / (q + T(2))) | sign);
 }

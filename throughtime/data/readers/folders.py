@@ -106,7 +106,8 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
         raise DataError(f"expected a folder that can be listed, found: {reason.lower()}", path=str(folder)) from None
     if not seen:
         raise DataError("expected one file or one folder a class, found an empty folder", path=str(folder))
-    return [entry for entry in seen if entry not in set(folders)], folders, hidden
+    apart = set(folders)
+    return [entry for entry in seen if entry not in apart], folders, hidden
 
 
 def _class_files(files: list[Path], texts: bool | None = None) -> tuple[list[Path], list[Path]]:
@@ -119,7 +120,8 @@ def _class_files(files: list[Path], texts: bool | None = None) -> tuple[list[Pat
         if plain_name(file).stem.casefold() not in _NOT_A_CLASS
         and (not texts or plain_name(file).suffix.lower() == ".txt")
     ]
-    return read, [file for file in files if file not in set(read)]
+    kept = set(read)
+    return read, [file for file in files if file not in kept]
 
 
 def _labels(files: list[Path], path: str) -> dict[str, Path]:
