@@ -3,7 +3,8 @@
     python benchmarks/quality.py SET --data FOLDER --seeds N [--out FOLDER]
 
 A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the ``train`` command ({data} is the
-folder of data sets), the ``scores`` to print and the least that is asked of them. Each seed's run is resumed where
+folder of data sets, {unpacked} one with what the archives of ``unpack`` hold), the ``scores`` to print and the least that is
+asked of them. Each seed's run is resumed where
 it stopped, and a finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
 """
 
@@ -17,6 +18,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tarfile
 import time
 import tomllib
 from pathlib import Path
@@ -38,11 +40,23 @@ def main() -> int:
     recipe = tomllib.loads((HERE / "quality" / f"{arguments.set}.toml").read_text(encoding="utf-8"))
     folder = arguments.out / arguments.set
     folder.mkdir(parents=True, exist_ok=True)
-    words = [word.format(data=arguments.data) for word in recipe["train"]]
+    unpacked = unpack([Path(name.format(data=arguments.data)) for name in recipe.get("unpack", [])], folder / "data")
+    words = [word.format(data=arguments.data, unpacked=unpacked) for word in recipe["train"]]
     runs = [run(words, folder, seed) for seed in range(1, arguments.seeds + 1)]
     result = summary(arguments.set, recipe, runs)
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return report(recipe, result)
+
+
+def unpack(archives: list[Path], folder: Path) -> Path:
+    """What the archives hold, in a folder; once."""
+    for archive in archives:
+        done = folder / f"{archive.name}.unpacked"
+        if not done.exists():
+            with tarfile.open(archive) as members:
+                members.extractall(folder, filter="data")
+            done.touch()
+    return folder
 
 
 def run(words: list[str], folder: Path, seed: int) -> dict[str, Any]:

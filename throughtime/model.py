@@ -40,7 +40,7 @@ class RunConfig(Config):
     """What a run needs besides, to be made again."""
 
     seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice")
-    threads: int = Field(1, ge=1, description="threads to compute with; more help from about 256 hidden units on")
+    threads: int = Field(2, ge=1, description="threads to compute with, where there are so many cores")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
 
 
