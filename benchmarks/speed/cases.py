@@ -359,8 +359,8 @@ def linear(_: int) -> Iterator[Lazy]:
                 short.run(short.ours, False)
 
         return Case(
-            "linear", "LSTM H 64 B 8 T 10,000", "100 times T 100", 0.9, ours, hundred, lambda: short.check(False, False),
-            long.flop,
+            "linear", "LSTM H 64 B 8 T 10,000", "100 times T 100", 0.9,
+            ours, hundred, lambda: short.check(False, False), long.flop,
         )  # fmt: skip
 
     yield "linear", build

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 __all__ = ["Timing", "time_pair"]
 
+PAUSE = 0.02
+"""Seconds; idle OpenMP threads give up after a few milliseconds."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -41,8 +44,9 @@ def time_pair(
 ) -> Timing:
     """Rounds of as many calls of each as take a fiftieth of a second of the slower, first one then the other.
 
-    Both are warmed up alike, called equally often, and take turns at going first. At least 5 rounds, and no more than
-    ``rounds`` or than fit ``seconds``.
+    Both are warmed up alike, called equally often, and take turns at going first. Before each turn there is a pause, in
+    which the other side's idle threads stop waiting busily, and one call that is not timed. At least 5 rounds, and no
+    more than ``rounds`` or than fit ``seconds``.
     """
     slowest = 0.0
     for call in (ours, theirs):
@@ -66,6 +70,8 @@ def time_pair(
 
 
 def _seconds(call: Callable[[], object], calls: int) -> float:
+    time.sleep(PAUSE)
+    call()
     begun = time.perf_counter()
     for _ in range(calls):
         call()

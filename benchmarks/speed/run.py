@@ -1,6 +1,6 @@
 """Speed beside other programs: every row is the same work, agreed on first, then timed in turns in one process.
 
-    python benchmarks/speed/run.py [--threads 1 2] [--only WORD ...] [--out build/speed.json] [--page docs/benchmarks.md]
+    python benchmarks/speed/run.py [--threads 1 2] [--only WORD ...] [--out FILE.json] [--page docs/benchmarks.md]
 
 Rows already in the file are kept, and measured again with --again. The page's table is made from the file.
 """

@@ -6,6 +6,7 @@ from torch import nn as torch_nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from throughtime import nn, ops
+from throughtime.ops import kernels
 from throughtime.ragged import Ragged
 
 KINDS = {
@@ -222,3 +223,101 @@ def test_errors_say_what_was_expected_and_found(call, words):
     with pytest.raises(ValueError, match="expected") as caught:
         call()
     assert words in str(caught.value)
+
+
+@kinds
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_layer_norm_is_that_of_each_gate(kind, bidirectional):
+    """Written out with torch's own layer norm, a step at a time."""
+    if kind == "lstm-projected":
+        pytest.skip("a projection is refused together with a layer norm")
+    ours = KINDS[kind][0](3, 6, layer_norm=True, bidirectional=bidirectional, **KINDS[kind][2], dtype=torch.float64)
+    for name, parameter in ours.named_parameters():
+        if name.startswith("norm"):
+            assert torch.equal(parameter, torch.ones_like(parameter))
+            torch.nn.init.normal_(parameter)
+    x, h = torch.randn(5, 2, 3, dtype=torch.float64), torch.zeros(2, 6, dtype=torch.float64)
+    c, outputs = h, []
+
+    def normal(product, scale, shift):
+        gates = torch.nn.functional.layer_norm(product.view(2, ours.gates, 6), (6,)).flatten(1)
+        return gates * scale + shift
+
+    for step in x:
+        from_x = normal(step @ ours.weight_ih_l0.t(), ours.norm_ih_l0, ours.bias_ih_l0)
+        from_h = normal(h @ ours.weight_hh_l0.t(), ours.norm_hh_l0, ours.bias_hh_l0)
+        if ours.gates == 4:
+            i, f, g, o = (from_x + from_h).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+        elif ours.gates == 3:
+            r, z = (from_x + from_h)[:, :12].sigmoid().chunk(2, 1)
+            n = (from_x[:, 12:] + r * from_h[:, 12:]).tanh()
+            h = (1 - z) * n + z * h
+        else:
+            h = getattr(torch, ours.nonlinearity)(from_x + from_h)
+        outputs.append(h)
+    assert_equal([ours(x)[0][:, :, :6]], [torch.stack(outputs)])
+
+
+@kinds
+def test_resets_begin_the_sequence_anew(kind):
+    ours, _ = pair(kind, 3, 5, 2)
+    x = torch.randn(7, 3, dtype=torch.float64)
+    cut = Ragged.from_list([[False, False, False, True, False, False, True]])
+    together, final = ours(Ragged.from_list([x]), resets=cut)
+    apart = [ours(part)[0] for part in x.split([3, 3, 1])]
+    assert_equal([together.values], [torch.cat(apart)])
+    assert_equal([p[:, 0] for p in parts(final)], parts(ours(x[6:])[1]))
+    padded, _ = ours(x[:, None], resets=cut.values[:, None])
+    assert_equal([padded[:, 0]], [together.values])
+
+
+@kinds
+def test_recomputation_changes_neither_results_nor_gradients(kind):
+    ours, _ = pair(kind, 3, 5, 2, bidirectional=True, dropout=0.4)
+    ours.recurrent_dropout = 0.3
+    batch = Ragged.from_lengths(torch.randn(9, 3, dtype=torch.float64), [4, 2, 3])
+
+    def run():
+        torch.manual_seed(3)
+        output, state = ours(batch)
+        return output.values, *parts(state), *gradients(ours, output.values, state, [])
+
+    kept = run()
+    ours.recompute = True
+    assert all(torch.equal(one, other) for one, other in zip(run(), kept, strict=True))
+
+
+@kinds
+def test_a_table_gives_symbols_their_vectors(kind):
+    ours, _ = pair(kind, 4, 6, bidirectional=True)
+    table = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
+    symbols = Ragged.from_list([[3, 8, 3], [0]])
+    taken, looked_up = ours(symbols, table=table), ours(symbols.with_values(table[symbols.values]))
+    assert_equal([taken[0].values, *parts(taken[1])], [looked_up[0].values, *parts(looked_up[1])])
+    assert_equal(
+        gradients(ours, taken[0].values, taken[1], [table]), gradients(ours, looked_up[0].values, looked_up[1], [table])
+    )
+
+
+@pytest.mark.skipif(bool(kernels.MISSING), reason=kernels.MISSING or "built")
+@pytest.mark.filterwarnings("default")  # torch's compiler warns about itself
+@pytest.mark.parametrize("form", ["padded", "packed"])
+def test_the_compiler_sees_a_layer_whole(form):
+    torch.manual_seed(0)
+    layer = nn.LSTM(3, 5, bidirectional=True, backend="kernels")
+    padded = torch.randn(4, 2, 3)
+
+    def run(values):
+        input = values if form == "padded" else PackedSequence(values, torch.tensor([2, 2, 1, 1]))
+        output, (h, _) = layer(input)
+        return (output if form == "padded" else output.data).square().sum() + h.sum()
+
+    values = (padded if form == "padded" else padded.flatten(0, 1)[:6]).requires_grad_()
+    plain = run(values)
+    expected = torch.autograd.grad(plain, [values, *layer.parameters()])
+    compiled = torch.compile(run, fullgraph=True, backend="aot_eager")(values)
+    torch.testing.assert_close(compiled, plain)
+    for one, other in zip(torch.autograd.grad(compiled, [values, *layer.parameters()]), expected, strict=True):
+        torch.testing.assert_close(one, other)

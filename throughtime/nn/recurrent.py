@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from throughtime import ops
-from throughtime.nn.steps import Sequences, time_major
 from throughtime.nn.stepper import Stepper
+from throughtime.nn.steps import Sequences, time_major
 from throughtime.ops.layer import BACKENDS
 from throughtime.ops.reference import contribution
 
@@ -202,7 +202,7 @@ class Recurrent(nn.Module):
         return F.dropout(torch.ones_like(h), self.recurrent_dropout)
 
     def stepper(self, batch_size: int = 1, weights: str = "float32") -> Stepper:
-        """This layer one step at a time, with its weights packed and a state of its own: see :class:`Stepper`."""
+        """Make it run one step at a time, with packed weights and a state of its own: see :class:`Stepper`."""
         return Stepper(self, batch_size, weights)
 
     # ---- what comes in ----------------------------------------------------------------------------------------

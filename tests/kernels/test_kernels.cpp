@@ -1,0 +1,238 @@
+// The kernels without Python, for sanitizers: every instruction set, cell and shape against plain loops in double.
+//
+// Arrays are exactly as long as promised, and filled with NaN where a kernel must write.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "dispatch.h"
+#include "layer.h"
+#include "stepper.h"
+
+using namespace throughtime;
+
+namespace {
+
+std::mt19937 generator(1);
+
+template <class T>
+struct Array {
+  std::unique_ptr<T[]> data;
+  size_t size;
+  explicit Array(int64_t size, bool drawn = false) : data(new T[size_t(size)]), size(size_t(size)) {
+    std::normal_distribution<double> draw(0.0, 0.6);
+    for (size_t i = 0; i < this->size; i++) data[i] = drawn ? T(draw(generator)) : std::numeric_limits<T>::quiet_NaN();
+  }
+  Array(const Array& other) : data(new T[other.size]), size(other.size) {
+    for (size_t i = 0; i < size; i++) data[i] = other.data[i];
+  }
+  T* get() { return data.get(); }
+  void zero() {
+    for (size_t i = 0; i < size; i++) data[i] = 0;
+  }
+};
+
+struct Options {
+  Cell cell;
+  int64_t hidden, directions;
+  std::vector<int64_t> lengths;  // longest first
+  bool bias, norm, mask, resets;
+  int threads;
+};
+
+// A layer's call with everything it needs; its loss is the sum of outputs and final states times fixed weights.
+template <class T>
+struct Problem {
+  Options o;
+  int64_t H, G, S, D, B, N = 0, T_steps;
+  std::vector<int64_t> batch_sizes;
+  Array<T> inputs, h, c, mask, grad_outputs, grad_h, grad_c;
+  std::vector<Array<T>> weights, biases, norms;
+  std::vector<uint8_t> resets;
+
+  explicit Problem(const Options& o)
+      : o(o), H(o.hidden), G(gates_of(o.cell)), S(saved_of(o.cell)), D(o.directions), B(int64_t(o.lengths.size())),
+        N(total(o.lengths)), T_steps(o.lengths.empty() ? 0 : o.lengths[0]), inputs(N * D * G * H, true),
+        h(D * B * H, true), c(D * B * H, true), mask(D * B * H, true), grad_outputs(N * D * H, true),
+        grad_h(D * B * H, true), grad_c(D * B * H, true) {
+    for (int64_t t = 0; t < T_steps; t++) {
+      int64_t rows = 0;
+      for (int64_t length : o.lengths) rows += length > t;
+      batch_sizes.push_back(rows);
+    }
+    for (int64_t d = 0; d < D; d++) {
+      weights.emplace_back(G * H * H, true);
+      biases.emplace_back(G * H, true);
+      norms.emplace_back(G * H, true);
+    }
+    for (int64_t n = 0; n < N; n++) resets.push_back(n % 5 == 3);
+  }
+
+  static int64_t total(const std::vector<int64_t>& lengths) {
+    int64_t sum = 0;
+    for (int64_t length : lengths) sum += length;
+    return sum;
+  }
+
+  std::vector<const T*> pointers(std::vector<Array<T>>& arrays) {
+    std::vector<const T*> result;
+    for (auto& array : arrays) result.push_back(array.get());
+    return result;
+  }
+
+  struct Result {
+    Array<T> h, c, outputs, saved, normalised, rates;
+  };
+
+  Result run() {
+    const bool gated = S > 0;
+    Result r = {h, c, Array<T>(N * D * H), Array<T>(D * N * S * H), Array<T>(D * N * G * H), Array<T>(D * N * G)};
+    const auto w = pointers(weights), b = pointers(biases), n = pointers(norms);
+    forward<T>({o.cell, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr,
+                inputs.get(), w.data(), o.bias ? b.data() : nullptr, o.norm ? n.data() : nullptr, T(1e-5),
+                o.mask ? mask.get() : nullptr, {r.h.get(), states_of(o.cell) == 2 ? r.c.get() : nullptr},
+                r.outputs.get(), gated ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
+                o.norm ? r.rates.get() : nullptr});
+    return r;
+  }
+
+  double loss() {
+    Result r = run();
+    double sum = 0;
+    for (int64_t i = 0; i < N * D * H; i++) sum += double(r.outputs.data[size_t(i)]) * double(grad_outputs.data[size_t(i)]);
+    for (int64_t i = 0; i < D * B * H; i++) {
+      sum += double(r.h.data[size_t(i)]) * double(grad_h.data[size_t(i)]);
+      if (states_of(o.cell) == 2) sum += double(r.c.data[size_t(i)]) * double(grad_c.data[size_t(i)]);
+    }
+    return sum;
+  }
+
+  // Gradients of the inputs and the initial states.
+  std::vector<Array<T>> gradients() {
+    Result r = run();
+    const bool separate = o.cell == Cell::gru || o.norm, two = states_of(o.cell) == 2;
+    std::vector<Array<T>> grads = {Array<T>(N * D * G * H), grad_h, grad_c};
+    Array<T> products(D * N * G * H), previous(D * N * H), grad_norms(D * G * H), grad_biases(D * G * H);
+    grad_norms.zero(), grad_biases.zero();
+    const auto w = pointers(weights), n = pointers(norms);
+    backward<T>({o.cell, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr, w.data(),
+                 o.norm ? n.data() : nullptr, o.mask ? mask.get() : nullptr, {h.get(), two ? c.get() : nullptr},
+                 r.outputs.get(), S ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
+                 o.norm ? r.rates.get() : nullptr, grad_outputs.get(),
+                 {grads[1].get(), two ? grads[2].get() : nullptr}, grads[0].get(), separate ? products.get() : nullptr,
+                 previous.get(), o.norm ? grad_norms.get() : nullptr, o.norm ? grad_biases.get() : nullptr});
+    for (auto* array : {&grads[0], &previous})
+      for (size_t i = 0; i < array->size; i++)
+        if (std::isnan(array->data[i])) fail("a gradient was not written");
+    return grads;
+  }
+
+  [[noreturn]] void fail(const char* what) const {
+    std::printf("%s: %s, cell %d, H %d, D %d, B %d, norm %d, mask %d, resets %d, threads %d\n", what,
+                instruction_set().name, int(o.cell), int(H), int(D), int(B), o.norm, o.mask, o.resets, o.threads);
+    std::exit(1);
+  }
+};
+
+// Derivatives by central differences, of a few drawn elements of each source; in double only.
+void check_gradients(const Options& o) {
+  Problem<double> p(o);
+  auto grads = p.gradients();
+  Array<double>* sources[] = {&p.inputs, &p.h, &p.c};
+  for (int source = 0; source < 1 + states_of(o.cell); source++) {
+    Array<double>& array = *sources[source];
+    if (!array.size) continue;
+    for (int probe = 0; probe < 3; probe++) {
+      double& x = array.data[generator() % array.size];
+      const size_t place = size_t(&x - array.get());
+      const double before = x, step = 1e-6;
+      x = before + step;
+      const double above = p.loss();
+      x = before - step;
+      const double below = p.loss();
+      x = before;
+      const double numeric = (above - below) / (2 * step), ours = grads[size_t(source)].data[place];
+      if (o.cell != Cell::elman_relu && !(std::abs(numeric - ours) < 1e-6 * (1 + std::abs(ours)))) p.fail("gradient");
+    }
+  }
+}
+
+// float32 gives what float64 gives; and other threads and rows alone, the same bits.
+void check_forward(const Options& o) {
+  Problem<float> p(o);
+  auto whole = p.run();
+  for (size_t i = 0; i < whole.outputs.size; i++)
+    if (std::isnan(whole.outputs.data[i])) p.fail("an output was not written");
+  p.o.threads = 3 - o.threads;
+  auto again = p.run();
+  for (size_t i = 0; i < whole.outputs.size; i++)
+    if (whole.outputs.data[i] != again.outputs.data[i]) p.fail("threads change the output");
+}
+
+void check_products() {
+  for (int64_t rows : {1, 5, 97, 200})
+    for (int64_t depth : {1, 7, 33})
+      for (int64_t columns : {1, 16, 70}) {
+        Array<float> in(rows * depth, true), one(columns * depth, true), two(columns * depth, true), bias(columns, true);
+        Array<float> out(rows * 2 * columns);
+        const float* matrices[] = {one.get(), two.get()};
+        const float* biases[] = {bias.get(), nullptr};
+        product<float>({in.get(), matrices, biases, out.get(), rows, depth, columns, 2, false, 2});
+        for (int64_t r = 0; r < rows; r++)
+          for (int64_t j = 0; j < 2 * columns; j++) {
+            const float* matrix = matrices[j / columns];
+            double sum = j < columns ? double(bias.data[size_t(j)]) : 0;
+            for (int64_t k = 0; k < depth; k++)
+              sum += double(in.data[size_t(r * depth + k)]) * double(matrix[(j % columns) * depth + k]);
+            if (!(std::abs(sum - double(out.data[size_t(r * 2 * columns + j)])) < 1e-4)) {
+              std::printf("product: %s, %d x %d x %d\n", instruction_set().name, int(rows), int(depth), int(columns));
+              std::exit(1);
+            }
+          }
+      }
+}
+
+void check_steps() {
+  for (Cell cell : {Cell::elman_tanh, Cell::lstm, Cell::gru})
+    for (int64_t hidden : {1, 33, 300})
+      for (Precision precision : {Precision::full, Precision::float16, Precision::int8}) {
+        const int64_t G = gates_of(cell), input = 5, batch = 2;
+        Array<float> ih(G * hidden * input, true), hh(G * hidden * hidden, true), bias(G * hidden, true);
+        Array<float> x(batch * input, true), y(batch * hidden), h(batch * hidden), c(batch * hidden);
+        Stepper<float> stepper(cell, batch, hidden, precision, {{input, ih.get(), hh.get(), bias.get(), nullptr}});
+        const int64_t symbols[] = {0, 4};
+        stepper.step(x.get(), nullptr, y.get(), 2);
+        stepper.step(nullptr, symbols, y.get(), 1);
+        stepper.read_state(h.get(), cell == Cell::lstm ? c.get() : nullptr);
+        stepper.write_state(h.get(), cell == Cell::lstm ? c.get() : nullptr);
+        for (size_t i = 0; i < y.size; i++)
+          if (!(y.data[i] == h.data[i])) std::printf("step\n"), std::exit(1);
+      }
+}
+
+}  // namespace
+
+int main() {
+  int count = 0;
+  for (const InstructionSet* set : instruction_sets()) {
+    select(set->name);
+    check_products();
+    check_steps();
+    for (Cell cell : {Cell::elman_tanh, Cell::elman_relu, Cell::lstm, Cell::gru})
+      for (int64_t hidden : {1, 7, 33, 100})
+        for (const std::vector<int64_t>& lengths :
+             {std::vector<int64_t>{1}, {3, 3, 3}, {6, 5, 4, 3, 2, 1, 1}, {4, 2, 0}, std::vector<int64_t>(13, 2)})
+          for (int flags = 0; flags < 8; flags++) {
+            const Options o = {cell, hidden, 1 + flags % 2, lengths, true, (flags & 1) != 0, (flags & 2) != 0,
+                               (flags & 4) != 0, 1 + (flags / 2) % 2};
+            check_forward(o);
+            if (hidden < 100 || flags == 0) check_gradients(o);
+            count++;
+          }
+  }
+  std::printf("%d layers agree\n", count);
+}
