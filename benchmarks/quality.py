@@ -3,8 +3,8 @@
     python benchmarks/quality.py SET --data FOLDER --seeds N [--out FOLDER]
 
 A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the ``train`` command ({data} is the
-folder of data sets, {unpacked} one with what the archives of ``unpack`` hold), the ``scores`` to print and the least that
-is asked of them. Each seed's run is resumed where it stopped, and a finished one is not run again. Writes
+folder of data sets, {unpacked} one with what the archives of ``unpack`` hold), the ``scores`` to print and the least
+that is asked of them. Each seed's run is resumed where it stopped, and a finished one is not run again. Writes
 OUT/SET/result.json and OUT/SET/seed-N.log.
 """
 

@@ -2,5 +2,6 @@
 
 from throughtime.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
 from throughtime.nn.recurrent import GRU, LSTM, RNN
+from throughtime.nn.stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling", "Pooling"]
+__all__ = ["GRU", "LSTM", "RNN", "AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling", "Pooling", "Stepper"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from throughtime.nn.linear import Linear
 from throughtime.nn.segments import segment_max, segment_mean, segment_softmax, segment_sum
 from throughtime.ragged import Ragged
 
@@ -88,7 +89,7 @@ class AttentionPooling(Pooling):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.score = nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, 1, bias=False))
+        self.score = nn.Sequential(Linear(size, size), nn.Tanh(), Linear(size, 1, bias=False))
 
     def forward(self, outputs: Ragged, final: Tensor) -> Tensor:
         """See :class:`Pooling`."""

@@ -302,7 +302,7 @@ class LSTM(Recurrent):
       vectors.
     - ``h_0 [L·D, B, P]``, ``c_0 [L·D, B, H]``: zero when left out. ``h_n`` and ``c_n``, of the same shapes, are taken
       at each sequence's own end: its last step forwards, its first step backwards.
-    - ``resets``: a truth value for each step, arranged as ``input`` is; before a step marked there the state becomes zero.
+    - ``resets``: a truth value for each step, arranged as ``input`` is; before a marked step the state becomes zero.
     - ``table [V, F]``: integers then stand for its rows. Their products with the input's weights are made once each.
 
     Raises:

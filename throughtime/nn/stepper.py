@@ -25,8 +25,8 @@ class Stepper:
     Args:
         layer: a one-directional layer, of any number of layers.
         batch_size: ``B``.
-        weights: how the weights are kept: ``float32`` (or the layer's own type), ``float16``, or ``int8`` with a scale for
-            each row of a matrix. Reading them is most of what a step costs. State and sums are always float32.
+        weights: how the weights are kept: ``float32`` (or the layer's own type), ``float16``, or ``int8`` with a scale
+            for each row of a matrix. Reading them is most of what a step costs. State and sums are always float32.
 
     Calling it: ``x [B, F]``, or ``[B]`` integers for one-hot vectors, gives the outputs ``[B, H]`` of the last layer.
 

@@ -9,8 +9,8 @@ What all three take besides their own:
   steps of a sequence (Gal & Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent Neural
   Networks", eq. 7; here on the recurrent connection only). The caller scales it.
 - ``resets [N]``: before a step marked there the state becomes zero.
-- ``norm [G·H]``: normalise the recurrent product ``R h`` to mean 0 and variance 1 over the ``H`` units of each gate, and
-  scale it by this (Ba, Kiros & Hinton 2016, "Layer Normalization", eq. 4, applied gate by gate; ``bias_hh`` shifts it).
+- ``norm [G·H]``: normalise the recurrent product ``R h`` to mean 0 and variance 1 over the ``H`` units of each gate,
+  and scale it by this (Ba, Kiros & Hinton 2016, "Layer Normalization", eq. 4, gate by gate; ``bias_hh`` shifts it).
 """
 
 from __future__ import annotations

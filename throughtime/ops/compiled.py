@@ -152,7 +152,7 @@ def backward(
     rates: Tensor,
     grad_data_needed: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of data, h, c, and, stacked ``[D, …]``, of hh, ih, bias_ih, bias_hh, norm; empty where there is none."""
+    """Gradients of data, h, c, and, stacked ``[D, …]``, of hh, ih, bias_ih, bias_hh, norm; empty where none is."""
     grad_inputs, grad_h, last, grad_hh, products, grad_bias, grad_norm = kernels.recurrence_backward(
         cell,
         grad_outputs.contiguous(),

@@ -16,6 +16,7 @@ from throughtime.data.vocabulary import SPECIALS
 from throughtime.metrics import classification, confusion
 from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
+from throughtime.nn.linear import Linear
 from throughtime.nn.pooling import make_pooling
 from throughtime.ragged import Ragged
 
@@ -98,7 +99,7 @@ class Classifier(nn.Module):
             spelling=spelling,
         )
         self.pooling = make_pooling(config.pooling, self.encoder.output_size)
-        self.head = nn.Linear(self.encoder.output_size, len(labels))
+        self.head = Linear(self.encoder.output_size, len(labels))
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         counts = torch.tensor([float(count) for count in class_counts] or [1.0] * len(labels)).clamp(min=1)
