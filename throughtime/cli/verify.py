@@ -41,7 +41,12 @@ def verify(arguments: argparse.Namespace) -> int:
     else:
         screen = console(stderr=False)
         for change, difference in found.items():
-            screen.print(f"{change:<24} {difference:.1e}")
+            screen.print(f"{change:<24} {_shown(difference)}")
         verdict = "within" if largest <= LIMIT else "beyond"
-        screen.print(f"largest change of any probability, {len(inputs)} texts: {largest:.1e}, {verdict} {LIMIT:.0e}")
+        size = _shown(largest)
+        screen.print(f"largest change of any probability, {len(inputs)} texts: {size}, {verdict} {LIMIT:.0e}")
     return 0 if largest <= LIMIT else 1
+
+
+def _shown(difference: float) -> str:
+    return f"{difference:.1e}" if difference else "0"
