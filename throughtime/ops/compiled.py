@@ -118,15 +118,16 @@ def _lists(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Any]]:
 def _gradients(ctx: Any, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor, *_: Any) -> tuple[Any, ...]:
     data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *rest = ctx.saved_tensors
     hh, ih, bias_ih, bias_hh, norm = _lists(rest, ctx.counts)
+    needed = ctx.needs_input_grad[1]
     grads: Any = backward(
         ctx.cell, grad_outputs, grad_h, grad_c, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes,
-        outputs, saved, normalised, rates, ctx.needs_input_grad[1],
+        outputs, saved, normalised, rates, needed,
     )  # fmt: skip
     grad_data, grad_h, grad_c, *stacked = grads
     lists = [
         list(grad.unbind(0)) if own else [] for grad, own in zip(stacked, (hh, ih, bias_ih, bias_hh, norm), strict=True)
     ]
-    return None, _or_none(grad_data), grad_h, _or_none(grad_c), *lists, None, None, None, None
+    return None, grad_data if needed else None, grad_h, None if c is None else grad_c, *lists, None, None, None, None
 
 
 @torch.library.custom_op("throughtime::recurrent_layer_backward", mutates_args=(), device_types="cpu")

@@ -14,8 +14,8 @@ __all__ = ["linear"]
 def linear(data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``data [N, K]`` times ``weight [C, K]`` transposed, plus ``bias [C]``: ``[N, C]``.
 
-    Outside of training, on a CPU, each row's result has the same bits whatever rows stand beside it. (A BLAS chooses how
-    to sum by the number of rows.) With gradients it is torch's own.
+    Outside of training, on a CPU, each row's result has the same bits whatever rows stand beside it (a BLAS chooses by
+    the number of rows how to sum). With gradients it is torch's own.
 
     >>> linear(torch.ones(2, 3), torch.ones(1, 3), torch.ones(1))
     tensor([[4.],
