@@ -57,6 +57,8 @@ def onnx_layer(layer: nn.RNNBase, threads: int) -> Callable[..., list[np.ndarray
     onnx.save(model, buffer)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Its threads wait busily within a run, as by default, but not on after it, where we are timed.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(buffer.getvalue(), options, providers=["CPUExecutionProvider"])
 
     def run(x: np.ndarray, lengths: np.ndarray, *state: np.ndarray) -> list[np.ndarray]:

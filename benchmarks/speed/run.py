@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from cases import Case, cases
-from pairs import time_pair
+from pairs import PAUSE, time_pair
 from table import machine, write_page
 
 from throughtime import __version__
@@ -78,6 +78,7 @@ def measure(case: Case, threads: int, seconds: float) -> dict[str, Any]:
 def peak(threads: int) -> float:
     """GFLOP/s of float32 multiply-adds that this machine does just now, and nothing else: the best of five tries."""
     best = 0.0
+    time.sleep(PAUSE)
     for _ in range(5):
         begun = time.perf_counter()
         done = kernels.extension.multiply_adds(1_000_000, threads)

@@ -18,11 +18,15 @@ inline Vec<T> widen(const T* from) {
 }
 
 inline Vec<float> widen(const int8_t* from) {
-  typedef int8_t Narrow __attribute__((vector_size(lanes<float>)));
-  typedef int32_t Wide __attribute__((vector_size(vector_bytes)));
-  Narrow v;
-  std::memcpy(&v, from, sizeof v);
-  return __builtin_convertvector(__builtin_convertvector(v, Wide), Vec<float>);
+#if defined(__AVX512F__)
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__AVX2__)
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#else
+  Vec<float> v;
+  for (int i = 0; i < lanes<float>; i++) v[i] = from[i];
+  return v;
+#endif
 }
 
 inline float to_float(Half half) {

@@ -1,6 +1,9 @@
-"""The compiled layer as PyTorch's dispatcher knows it: two ops with shapes for tracing, and their derivatives.
+"""The compiled layer with its derivatives, in two coats.
 
-``torch.compile`` sees one op where a layer stands. The second derivatives are the reference's.
+:func:`run` is what eager code goes through: an ``autograd.Function``, since the dispatcher takes a third of a
+millisecond to walk lists of tensors. Where ``torch.compile`` traces, it goes through the ops :func:`forward` and
+:func:`backward`, which are registered with ``torch.library``, know their shapes, and have derivatives of their own; the
+second derivatives, which are the reference's, too.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from torch import Tensor
 from throughtime.ops import cells, kernels, reference
 from throughtime.ops.reference import Weights
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "run"]
 
 
 def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -35,8 +38,7 @@ def _folded(cell: str, norm: Sequence[Tensor]) -> bool:
     return cell != "gru" and not norm
 
 
-@torch.library.custom_op("throughtime::recurrent_layer", mutates_args=(), device_types="cpu")
-def forward(
+def _forward(
     cell: str,
     data: Tensor,
     h: Tensor,
@@ -80,6 +82,9 @@ def forward(
         save,
     )
     return _or_empty(h, *parts)  # type: ignore[return-value]
+
+
+forward = torch.library.custom_op("throughtime::recurrent_layer", _forward, mutates_args=(), device_types="cpu")
 
 
 @forward.register_fake
@@ -130,8 +135,7 @@ def _gradients(ctx: Any, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor, *
     return None, grad_data if needed else None, grad_h, None if c is None else grad_c, *lists, None, None, None, None
 
 
-@torch.library.custom_op("throughtime::recurrent_layer_backward", mutates_args=(), device_types="cpu")
-def backward(
+def _backward(
     cell: str,
     grad_outputs: Tensor,
     grad_h: Tensor,
@@ -199,6 +203,11 @@ def backward(
     )
 
 
+backward = torch.library.custom_op(
+    "throughtime::recurrent_layer_backward", _backward, mutates_args=(), device_types="cpu"
+)
+
+
 @backward.register_fake
 def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     data, h, c, *lists = arguments[4:12]
@@ -246,3 +255,81 @@ def _second_derivatives(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
 
 forward.register_autograd(_gradients, setup_context=_forward_context)
 backward.register_autograd(_second_derivatives, setup_context=_backward_context)
+
+
+# ---- eager --------------------------------------------------------------------------------------------------------
+
+
+class _Eager(torch.autograd.Function):
+    """The same two steps without the dispatcher; a second derivative goes through the registered backward op."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        cell: str,
+        counts: list[int],
+        data: Tensor,
+        h: Tensor,
+        c: Tensor | None,
+        mask: Tensor | None,
+        resets: Tensor | None,
+        batch_sizes: Tensor,
+        *parameters: Tensor,
+    ) -> tuple[Tensor, ...]:
+        hh, ih, bias_ih, bias_hh, norm = _lists(parameters, counts)
+        found = _forward(cell, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes, True)
+        outputs, last_h, last_c, *kept = found
+        ctx.cell, ctx.counts = cell, counts
+        ctx.save_for_backward(data, h, c, mask, resets, batch_sizes, outputs, *kept, *parameters)
+        return outputs, last_h, last_c
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
+        data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *parameters = ctx.saved_tensors
+        lists, needed = _lists(parameters, ctx.counts), ctx.needs_input_grad[2]
+        compute: Any = backward if torch.is_grad_enabled() else _backward
+        grad_data, grad_h, grad_c, *stacked = compute(
+            ctx.cell,
+            *upstream,
+            data,
+            h,
+            c,
+            *lists,
+            mask,
+            resets,
+            batch_sizes,
+            outputs,
+            saved,
+            normalised,
+            rates,
+            needed,
+        )
+        flat = [part for grad, own in zip(stacked, lists, strict=True) if own for part in grad.unbind(0)]
+        of_data, of_c = grad_data if needed else None, None if c is None else grad_c
+        return None, None, of_data, grad_h, of_c, None, None, None, *flat
+
+
+def run(
+    cell: str,
+    data: Tensor,
+    h: Tensor,
+    c: Tensor | None,
+    weights: Weights,
+    mask: Tensor | None,
+    resets: Tensor | None,
+    batch_sizes: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Outputs ``[N, D·H]`` and final ``h`` and ``c`` (empty when there is none)."""
+    lists = [list(own) for own in (weights.hh, weights.ih, weights.bias_ih, weights.bias_hh, weights.norm)]
+    parameters = [tensor for own in lists for tensor in own]
+    tensors = (data, h, *parameters) if c is None else (data, h, c, *parameters)
+    save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    found: Any
+    if save and not torch.compiler.is_compiling():
+        counts = [len(own) for own in lists]
+        found = _Eager.apply(cell, counts, data, h, c, mask, resets, batch_sizes, *parameters)  # type: ignore[no-untyped-call]
+    else:
+        compute: Any = forward if torch.compiler.is_compiling() else _forward
+        found = compute(cell, data, h, c, *lists, mask, resets, batch_sizes, save)
+    outputs, last_h, last_c = found[:3]
+    return outputs, last_h, last_c

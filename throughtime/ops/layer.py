@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import warnings
 
-import torch
 from torch import Tensor
 
 from throughtime.ops import compiled, kernels, reference
@@ -64,7 +63,9 @@ def layer(
     if backend != "reference":
         reasons = refusals(cell, data, state, weights, dropout_mask)
         if not reasons:
-            return _with_kernels(cell, data, state, weights, batch_sizes, dropout_mask, resets)
+            c = state[1] if cell == "lstm" else None
+            outputs, *final = compiled.run(cell, data, state[0], c, weights, dropout_mask, resets, batch_sizes)
+            return outputs, tuple(final[: len(state)])
         if backend == "kernels":
             raise ValueError("the compiled kernels do not run this: " + "; ".join(reasons))
         if kernels.MISSING:
@@ -96,33 +97,3 @@ def _say_missing() -> None:
     """Once."""
     message = f"{kernels.MISSING}; recurrences run as PyTorch loops, many times slower"
     warnings.warn(f"{message}. Install throughtime where a C++ compiler is at hand.", stacklevel=4)
-
-
-def _with_kernels(
-    cell: str,
-    data: Tensor,
-    state: tuple[Tensor, ...],
-    weights: Weights,
-    batch_sizes: Tensor,
-    dropout_mask: Tensor | None,
-    resets: Tensor | None,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    tensors = (data, *state, *weights.hh, *weights.ih, *weights.bias_ih, *weights.bias_hh, *weights.norm)
-    save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    c = state[1] if cell == "lstm" else None
-    outputs, h, c, *_ = compiled.forward(
-        cell,
-        data,
-        state[0],
-        c,
-        list(weights.hh),
-        list(weights.ih),
-        list(weights.bias_ih),
-        list(weights.bias_hh),
-        list(weights.norm),
-        dropout_mask,
-        resets,
-        batch_sizes,
-        save,
-    )
-    return outputs, ((h, c) if cell == "lstm" else (h,))
