@@ -160,7 +160,7 @@ def settle(config: ModelConfig) -> torch.device:
         UsageError: when CUDA is asked for and there is none.
     """
     device = choose_device(config.run.device)
-    torch.set_num_threads(min(config.run.threads, len(os.sched_getaffinity(0))))
+    torch.set_num_threads(min(config.run.threads, os.cpu_count() or 1))
     torch.manual_seed(config.run.seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's products are not reproducible
     torch.use_deterministic_algorithms(True, warn_only=True)
