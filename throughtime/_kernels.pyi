@@ -2,7 +2,7 @@
 
 class Sizes:
     def __init__(
-        self, cell: int, steps: int, batch: int, hidden: int, threads: int, batch_sizes: int, resets: int
+        self, cell: int, rows: int, steps: int, batch: int, hidden: int, threads: int, batch_sizes: int, resets: int
     ) -> None: ...
 
 def instruction_sets() -> list[str]: ...

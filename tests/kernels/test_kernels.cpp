@@ -1,4 +1,6 @@
-// The kernels without Python, for sanitizers: every instruction set, cell and shape against plain loops in double.
+// The kernels without Python, for sanitizers: every instruction set, cell and option at odd sizes. Gradients are held to
+// central differences, products to plain loops, and results to those of other threads; the values of the recurrences
+// themselves are held to the reference in tests/ops.
 //
 // Arrays are exactly as long as promised, and filled with NaN where a kernel must write.
 #include <cmath>
@@ -92,7 +94,7 @@ struct Problem {
     const bool gated = S > 0;
     Result r = {h, c, Array<T>(N * D * H), Array<T>(D * N * S * H), Array<T>(D * N * G * H), Array<T>(D * N * G)};
     const auto w = pointers(weights), b = pointers(biases), n = pointers(norms);
-    forward<T>({o.cell, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr,
+    forward<T>({o.cell, N, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr,
                 inputs.get(), w.data(), o.bias ? b.data() : nullptr, o.norm ? n.data() : nullptr, T(1e-5),
                 o.mask ? mask.get() : nullptr, {r.h.get(), states_of(o.cell) == 2 ? r.c.get() : nullptr},
                 r.outputs.get(), gated ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
@@ -119,7 +121,7 @@ struct Problem {
     Array<T> products(D * N * G * H), previous(D * N * H), grad_norms(D * G * H), grad_biases(D * G * H);
     grad_norms.zero(), grad_biases.zero();
     const auto w = pointers(weights), n = pointers(norms);
-    backward<T>({o.cell, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr, w.data(),
+    backward<T>({o.cell, N, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr, w.data(),
                  o.norm ? n.data() : nullptr, o.mask ? mask.get() : nullptr, {h.get(), two ? c.get() : nullptr},
                  r.outputs.get(), S ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
                  o.norm ? r.rates.get() : nullptr, grad_outputs.get(),
@@ -161,7 +163,7 @@ void check_gradients(const Options& o) {
   }
 }
 
-// float32 gives what float64 gives; and other threads and rows alone, the same bits.
+// Every output is written, and has the same bits with other threads.
 void check_forward(const Options& o) {
   Problem<float> p(o);
   auto whole = p.run();

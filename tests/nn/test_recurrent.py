@@ -321,3 +321,29 @@ def test_the_compiler_sees_a_layer_whole(form):
     torch.testing.assert_close(compiled, plain)
     for one, other in zip(torch.autograd.grad(compiled, [values, *layer.parameters()]), expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@kinds
+@pytest.mark.parametrize("options", [{}, {"layer_norm": True}, {"num_layers": 2}], ids=["plain", "norm", "stacked"])
+def test_predictions_have_the_same_bits_in_any_batch(kind, options):
+    if kernels.MISSING or (kind == "lstm-projected"):
+        pytest.skip(kernels.MISSING or "projections run on the reference")
+    ours = KINDS[kind][0](3, 37, bidirectional=True, **KINDS[kind][2], **options)
+    rows = [torch.randn(t, 3) for t in (4, 1, 6, 2)]
+    with torch.no_grad():
+        together = ours(Ragged.from_list(rows))[0]
+        alone = [ours(Ragged.from_list([row]))[0].values for row in rows]
+    assert all(torch.equal(one, whole) for one, whole in zip(alone, together, strict=True))
+
+
+def test_a_layer_can_be_derived_from():
+    class Tagger(nn.LSTM):
+        pass
+
+    assert Tagger(2, 3)(torch.randn(4, 1, 2))[0].shape == (4, 1, 3)
+
+
+def test_resets_of_other_sequences_are_refused():
+    batch = Ragged.from_lengths(torch.randn(4, 2), [1, 3])
+    with pytest.raises(ValueError, match="same sequences"):
+        nn.GRU(2, 3)(batch, resets=Ragged.from_lengths(torch.zeros(4, dtype=torch.bool), [3, 1]))

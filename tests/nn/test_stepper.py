@@ -74,12 +74,33 @@ def test_fewer_bits_cost_little(make, weights, limit):
     assert 0 < difference < limit
 
 
-def test_float16_weights_are_rounded_to_nearest_even(monkeypatch):
+@pytest.mark.parametrize("name", kernels.extension.instruction_sets() if kernels.extension else [])
+def test_float16_weights_are_rounded_to_nearest_even(name):
+    before = kernels.extension.instruction_set()
+    kernels.extension.select(name)
     layer = nn.RNN(1, 3, nonlinearity="relu", bias=False)
     values = torch.tensor([1 + 2**-11, 1 + 3 * 2**-11, 3e-6])  # two ties, and a denormal of float16
     with torch.no_grad():
         layer.weight_ih_l0.copy_(values[:, None])
-    assert torch.equal(layer.stepper(weights="float16")(torch.ones(1, 1))[0], values.half().float())
+    stepper = layer.stepper(weights="float16")
+    kernels.extension.select(before)
+    assert torch.equal(stepper(torch.ones(1, 1))[0], values.half().float())
+
+
+def test_steps_that_are_not_contiguous_and_narrow_symbols():
+    """What is made for the call only must live until it has been read."""
+    layer, x = nn.GRU(300, 8), torch.randn(40, 6, 300)
+    stepper = layer.stepper(40)
+    with torch.no_grad():
+        expected = layer(x.transpose(0, 1))[0]
+    for t in range(6):
+        y = stepper(x[:, t])
+        torch.empty(40, 300).fill_(7)  # what would take a freed block's place
+        assert torch.equal(y, expected[t])
+    stepper.reset()
+    symbols = torch.arange(40, dtype=torch.int32)
+    with torch.no_grad():
+        assert torch.equal(stepper(symbols), layer(symbols[None].long())[0][0])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 """The compiled kernels against the reference, in outputs, final states and every gradient."""
 
+import importlib
 import itertools
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,8 +12,10 @@ from torch import nn as torch_nn
 from torch.library import opcheck
 
 from throughtime import ops
-from throughtime.ops import Weights, layer
+from throughtime.ops import Weights, kernels, layer
 from throughtime.ops import compiled as compiled_ops
+
+layer_module = importlib.import_module("throughtime.ops.layer")
 
 GATES = {"elman_tanh": 1, "elman_relu": 1, "lstm": 4, "gru": 3}
 cells = pytest.mark.parametrize("cell", GATES)
@@ -189,13 +195,12 @@ def test_the_op_tells_its_shapes(cell, compiled):
 
 
 def test_a_backend_that_refuses_says_every_reason():
-    weights = Weights(hh=[torch.randn(4, 4)], hr=[torch.randn(2, 4)])
-    data = torch.randn(3, 4, dtype=torch.float16)
-    mask = torch.ones(1, 3, 4, requires_grad=True)
+    weights = Weights(hh=[torch.randn(16, 2)], hr=[torch.randn(2, 4)])
+    data = torch.randn(3, 16, dtype=torch.float16)
+    state = (torch.zeros(1, 3, 2), torch.zeros(1, 3, 4))
+    mask = torch.ones(1, 3, 2, requires_grad=True)
     with pytest.raises(ValueError, match="kernels do not run this") as caught:
-        layer(
-            "lstm", data, (torch.zeros(1, 3, 4),) * 2, weights, torch.tensor([3]), dropout_mask=mask, backend="kernels"
-        )
+        layer("lstm", data, state, weights, torch.tensor([3]), dropout_mask=mask, backend="kernels")
     for reason in ("float16 and float32", "no projection", "needs no gradient"):
         assert reason in str(caught.value)
     with pytest.raises(ValueError, match="expected backend auto, kernels or reference, found 'cuda'"):
@@ -227,3 +232,88 @@ def test_float32_is_as_near_to_float64_as_torch_is(cell, kind, instruction_set):
         torchs = theirs(data)[0]
         exact = theirs.double()(data.double())[0]
     assert (ours - exact).abs().max() < 2 * (torchs - exact).abs().max()
+
+
+def test_second_derivatives_of_the_parameters_alone(compiled):
+    """A Hessian-vector product, as optimisers take it: the data needs no gradient."""
+    problem = Problem("lstm", 3, [3, 1], torch.float64)
+    problem.data = problem.data.detach()
+    parameters = [t for part in problem.weights for t in part]
+    found = []
+    for backend in ("kernels", "reference"):
+        loss = problem.run(backend)[0].square().sum()
+        first = torch.autograd.grad(loss, parameters, create_graph=True)
+        found.append(torch.autograd.grad(sum((g * g.detach()).sum() for g in first), parameters))
+    assert_close(*found, torch.float64)
+
+
+def test_a_third_derivative_is_refused(compiled):
+    problem = Problem("gru", 2, [2], torch.float64)
+    (first,) = torch.autograd.grad(problem.run("kernels")[0].sum(), problem.data, create_graph=True)
+    with pytest.raises(NotImplementedError, match="third"):
+        torch.autograd.grad(first.square().sum(), problem.data, create_graph=True)
+
+
+def spoilt(change):
+    problem = Problem("lstm", 3, [2, 1], torch.float32, mask=True, resets=True)
+    change(problem)
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: setattr(p, "cell", "rnn"), "cell elman_tanh, elman_relu, lstm or gru, found 'rnn'"),
+        (lambda p: setattr(p, "data", torch.randn(3, 4)), "input of shape (3, 5), found (3, 4)"),
+        (lambda p: setattr(p, "state", p.state[:1]), "2 parts of the state for lstm, found 1"),
+        (lambda p: setattr(p, "state", (torch.zeros(2, 2, 3), torch.zeros(2, 2, 3))), "(2, 2, 3), found (1, 2, 3)"),
+        (lambda p: setattr(p, "weights", p.weights._replace(hh=[torch.zeros(9, 3)])), "weights.hh of shape (12, 3)"),
+        (
+            lambda p: setattr(p, "weights", p.weights._replace(bias_hh=[torch.zeros(3)])),
+            "bias_hh of shape (12,)",
+        ),
+        (lambda p: p.options.update(resets=torch.ones(2, dtype=torch.bool)), "resets of shape (3,), found (2,)"),
+        (lambda p: p.options.update(resets=torch.ones(3)), "resets of bool on cpu, found torch.float32"),
+        (lambda p: setattr(p, "batch_sizes", torch.tensor([2, 1], dtype=torch.int32)), "int64 with one axis"),
+        (lambda p: setattr(p, "batch_sizes", torch.tensor([2, 2])), "whose sum is 3 (the number of steps), found 4"),
+        (lambda p: setattr(p, "batch_sizes", torch.tensor([1, 2])), "never grow"),
+        (lambda p: setattr(p, "batch_sizes", torch.tensor([3])), "never grow"),
+        (lambda p: setattr(p, "state", (p.state[0], p.state[1].double())), "found float32 and float64"),
+    ],
+)
+def test_sizes_and_types_are_checked_before_any_address_is_taken(change, words, compiled):
+    problem = spoilt(change)
+    with pytest.raises(ValueError, match="expected") as caught:
+        problem.run("kernels")
+    assert words in str(caught.value)
+
+
+def test_denormals_are_left_to_the_caller(compiled):
+    tiny = torch.tensor([1e-40])
+    problem = Problem("lstm", 9, [3, 2], torch.float32)
+    problem.results("kernels")
+    assert (tiny * 1.0).item() > 0
+
+
+def test_the_environment_names_an_instruction_set(compiled):
+    code = "from throughtime.ops import kernels; print(kernels.extension.instruction_set())"
+
+    def run(name):
+        own = os.environ | {"THROUGHTIME_ISA": name}
+        return subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True)
+
+    for name in kernels.extension.instruction_sets():
+        assert run(name).stdout.strip() == name
+    assert "expected an instruction set of this machine" in run("mmx").stderr
+
+
+def test_a_package_without_kernels_says_so_once(monkeypatch):
+    monkeypatch.setattr(kernels, "MISSING", "the package was built without its compiled kernels")
+    layer_module._say_missing.cache_clear()
+    problem = Problem("gru", 3, [2, 1], torch.float32)
+    with pytest.warns(UserWarning, match="many times slower"):
+        problem.run("auto")
+    problem.run("auto")  # a second warning would be an error
+    with pytest.raises(ValueError, match="built without its compiled kernels"):
+        problem.run("kernels")
+    layer_module._say_missing.cache_clear()

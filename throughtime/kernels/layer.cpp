@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "dispatch.h"
@@ -42,8 +44,7 @@ int useful_threads(int threads, double multiply_adds) {
 
 // Every matrix in panels, side by side; returns where each begins.
 template <class T>
-std::vector<const T*> pack(const std::vector<Source<T>>& matrices, int threads) {
-  const Kernels<T>& k = kernels<T>();
+std::vector<const T*> pack(const Kernels<T>& k, const std::vector<Source<T>>& matrices, int threads) {
   struct Part {
     const Source<T>* matrix;
     T* to;
@@ -77,10 +78,15 @@ class Plan {
   template <class Layer>
   explicit Plan(const Layer& layer) : offsets_(size_t(layer.steps) + 1, 0), lengths_(size_t(layer.batch), 0) {
     for (int64_t t = 0; t < layer.steps; t++) {
+      if (layer.batch_sizes[t] < 0 || layer.batch_sizes[t] > (t ? layer.batch_sizes[t - 1] : layer.batch))
+        throw std::invalid_argument("expected batch_sizes that never grow, from at most the number of rows of the state");
       offsets_[size_t(t) + 1] = offsets_[size_t(t)] + layer.batch_sizes[t];
       const int64_t next = t + 1 < layer.steps ? layer.batch_sizes[t + 1] : 0;
       for (int64_t row = next; row < layer.batch_sizes[t]; row++) lengths_[size_t(row)] = t + 1;
     }
+    if (rows() != layer.rows)
+      throw std::invalid_argument("expected batch_sizes whose sum is " + std::to_string(layer.rows) +
+                                  " (the number of steps), found " + std::to_string(rows()));
     shape = {layer.steps, layer.batch, layer.hidden, layer.batch_sizes, offsets_.data(), layer.resets};
     const double work = double(rows()) * double(layer.hidden) * double(layer.hidden) * gates_of(layer.cell);
     threads = useful_threads(layer.threads, work * double(layer.directions));
@@ -148,7 +154,8 @@ void forward(const LayerForward<T>& layer) {
   const int64_t N = plan.rows();
   std::vector<Source<T>> matrices;
   for (int64_t d = 0; d < D; d++) matrices.push_back({layer.weights[d], H, G, H, 1, H * H, H});
-  const auto packed = pack(matrices, plan.threads);
+  const Kernels<T>& k = kernels<T>();  // once: another may be chosen meanwhile
+  const auto packed = pack(k, matrices, plan.threads);
   run_jobs(plan.threads, int64_t(plan.jobs.size()), [&](int number) {
     const Job& job = plan.jobs[size_t(number)];
     const int64_t d = job.direction, state = d * layer.batch * H;
@@ -168,7 +175,7 @@ void forward(const LayerForward<T>& layer) {
         layer.epsilon,
         d == 1,
     };
-    kernels<T>().forward(layer.cell, plan.shape, direction, job.first, job.last);
+    k.forward(layer.cell, plan.shape, direction, job.first, job.last);
   });
 }
 
@@ -179,7 +186,8 @@ void backward(const LayerBackward<T>& layer) {
   const int64_t N = plan.rows();
   std::vector<Source<T>> matrices;
   for (int64_t d = 0; d < D; d++) matrices.push_back({layer.weights[d], G * H, 1, H, H, 0, 1});
-  const auto packed = pack(matrices, plan.threads);
+  const Kernels<T>& k = kernels<T>();  // once: another may be chosen meanwhile
+  const auto packed = pack(k, matrices, plan.threads);
   const int64_t jobs = int64_t(plan.jobs.size());
   std::vector<T> sums(layer.norms ? size_t(jobs * 2 * G * H) : 0, T(0));  // a job's own sums over its rows
   run_jobs(plan.threads, jobs, [&](int number) {
@@ -207,7 +215,7 @@ void backward(const LayerBackward<T>& layer) {
         D * G * H,
         d == 1,
     };
-    kernels<T>().backward(layer.cell, plan.shape, direction, job.first, job.last);
+    k.backward(layer.cell, plan.shape, direction, job.first, job.last);
   });
   for (int64_t number = 0; layer.norms && number < jobs; number++)
     for (int64_t j = 0; j < G * H; j++) {
@@ -224,14 +232,15 @@ void product(const Product<T>& p) {
   for (int64_t i = 0; i < p.count; i++)
     sources.push_back(p.transposed ? Source<T>{p.matrices[i], p.depth, 1, p.columns, p.columns, 0, 1}
                                    : Source<T>{p.matrices[i], p.depth, 1, p.columns, 1, 0, p.depth});
-  const auto packed = pack(sources, threads);
+  const Kernels<T>& k = kernels<T>();
+  const auto packed = pack(k, sources, threads);
   constexpr int64_t chunk = 96;  // rows that stay in the nearer caches while the panels pass
   const int64_t jobs = std::min<int64_t>(threads, p.rows);
   run_jobs(threads, jobs, [&](int job) {
     const int64_t last = p.rows * (job + 1) / jobs;
     for (int64_t row = p.rows * job / jobs; row < last; row += chunk)
       for (int64_t i = 0; i < p.count; i++)
-        kernels<T>().product(sources[size_t(i)], packed[size_t(i)], p.biases ? p.biases[i] : nullptr,
+        k.product(sources[size_t(i)], packed[size_t(i)], p.biases ? p.biases[i] : nullptr,
                              p.in + row * p.depth, p.depth, p.out + (row * p.count + i) * p.columns,
                              p.count * p.columns, std::min(chunk, last - row));
   });

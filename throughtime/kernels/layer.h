@@ -9,7 +9,7 @@ namespace throughtime {
 template <class T>
 struct LayerForward {
   Cell cell;
-  int64_t steps, batch, hidden, directions;
+  int64_t rows, steps, batch, hidden, directions;  // rows: N
   int threads;
   const int64_t* batch_sizes;   // [T]
   const uint8_t* resets;        // [N]
@@ -29,7 +29,7 @@ struct LayerForward {
 template <class T>
 struct LayerBackward {
   Cell cell;
-  int64_t steps, batch, hidden, directions;
+  int64_t rows, steps, batch, hidden, directions;  // rows: N
   int threads;
   const int64_t* batch_sizes;
   const uint8_t* resets;

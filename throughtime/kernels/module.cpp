@@ -35,7 +35,7 @@ const T* const* or_null(const std::vector<const T*>& pointers) {
 
 struct Sizes {
   int cell;
-  int64_t steps, batch, hidden;
+  int64_t rows, steps, batch, hidden;
   int threads;
   Address batch_sizes, resets;
 };
@@ -45,7 +45,7 @@ void forward(const Sizes& s, Address inputs, const Addresses& weights, const Add
              double epsilon, Address mask, Address h, Address c, Address outputs, Address saved, Address normalised,
              Address rates) {
   const auto weights_at = all_at<T>(weights), biases_at = all_at<T>(biases), norms_at = all_at<T>(norms);
-  tt::forward<T>({tt::Cell(s.cell), s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
+  tt::forward<T>({tt::Cell(s.cell), s.rows, s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
                   at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(inputs), weights_at.data(),
                   or_null(biases_at), or_null(norms_at), T(epsilon), at<const T>(mask), {at<T>(h), at<T>(c)},
                   at<T>(outputs), at<T>(saved), at<T>(normalised), at<T>(rates)});
@@ -57,7 +57,7 @@ void backward(const Sizes& s, const Addresses& weights, const Addresses& norms, 
               Address grad_c, Address grad_inputs, Address grad_products, Address previous, Address grad_norms,
               Address grad_biases) {
   const auto weights_at = all_at<T>(weights), norms_at = all_at<T>(norms);
-  tt::backward<T>({tt::Cell(s.cell), s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
+  tt::backward<T>({tt::Cell(s.cell), s.rows, s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
                    at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), weights_at.data(), or_null(norms_at),
                    at<const T>(mask), {at<const T>(h), at<const T>(c)}, at<const T>(outputs), at<const T>(saved),
                    at<const T>(normalised), at<const T>(rates), at<const T>(grad_outputs),
@@ -116,7 +116,7 @@ void define(nb::module_& m, const char* type) {
 }  // namespace
 
 NB_MODULE(_kernels, m) {
-  nb::class_<Sizes>(m, "Sizes").def(nb::init<int, int64_t, int64_t, int64_t, int, Address, Address>());
+  nb::class_<Sizes>(m, "Sizes").def(nb::init<int, int64_t, int64_t, int64_t, int64_t, int, Address, Address>());
   define<float>(m, "float32");
   define<double>(m, "float64");
   // Multiply-adds of float32 done by so many threads, and nothing else: what a machine can do at best.

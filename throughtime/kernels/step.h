@@ -31,13 +31,10 @@ inline Vec<float> widen(const int8_t* from) {
 
 inline float to_float(Half half) {
   const uint32_t sign = uint32_t(half.bits & 0x8000) << 16, magnitude = half.bits & 0x7fff;
-  // 2^112 moves the exponent from half's bias to float's, denormals included; weights are neither infinite nor NaN.
-  const uint32_t shifted = magnitude << 13;
-  float value;
-  std::memcpy(&value, &shifted, sizeof value);
-  value *= 0x1p112f;
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
+  // Weights are neither infinite nor NaN. Denormals by arithmetic on normal floats, since denormal floats are flushed.
+  float value = float(magnitude) * 0x1p-24f;
+  uint32_t bits = (magnitude << 13) + 0x38000000;
+  if (magnitude < 0x400) std::memcpy(&bits, &value, sizeof bits);
   bits |= sign;
   std::memcpy(&value, &bits, sizeof value);
   return value;

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from throughtime import ops
 from throughtime.nn.stepper import Stepper
-from throughtime.nn.steps import Sequences, time_major
+from throughtime.nn.steps import Sequences, Steps, time_major
 from throughtime.ops.layer import BACKENDS
 from throughtime.ops.reference import contribution
 
@@ -27,6 +27,8 @@ __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 class Recurrent(nn.Module):
     """What the three layers share; abstract. See :class:`LSTM` for the arguments, inputs and outputs."""
 
+    cell: str
+    """What :func:`throughtime.ops.layer` calls this cell."""
     gates: ClassVar[int]
     states: ClassVar[tuple[str, ...]] = ("h",)
 
@@ -116,11 +118,6 @@ class Recurrent(nn.Module):
     def flatten_parameters(self) -> None:
         """Nothing to do; here so that code written for torch's layers runs."""
 
-    @property
-    def cell(self) -> str:
-        """What :func:`throughtime.ops.layer` calls this cell."""
-        return type(self).__name__.lower()
-
     # ---- forward ----------------------------------------------------------------------------------------------
 
     def forward(
@@ -135,7 +132,7 @@ class Recurrent(nn.Module):
         """Run over the whole of every sequence, from the state ``hx`` (zero when none) to the state after it."""
         steps = time_major(input, lengths, batch_first=self.batch_first)
         self._check(steps.data, table)
-        marks = None if resets is None else self._marks(resets, lengths, steps.data)
+        marks = None if resets is None else self._marks(resets, lengths, steps)
         state = self._initial(hx, steps.batch, steps.rows, steps.unbatched)
         data, final = steps.data, []
         for layer in range(self.num_layers):
@@ -168,7 +165,7 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         weights = self._weights(layer)
         if table is not None:  # the table's vectors times W, once each, in the place of every step's
-            weights = weights._replace(ih=[F.linear(weight, table) for weight in weights.ih])
+            weights = weights._replace(ih=[ops.linear(weight, table) for weight in weights.ih])
         if self.layer_norm:
             data = self._normalised(layer, data, weights)
             weights = weights._replace(ih=(), bias_ih=())
@@ -190,7 +187,10 @@ class Recurrent(nn.Module):
         plain = weights._replace(bias_ih=())
         parts = []
         for direction in range(self.num_directions):
-            product = contribution(data, plain, direction)
+            if data.is_floating_point():
+                product = ops.linear(data, plain.ih[direction])
+            else:
+                product = contribution(data, plain, direction)
             normal = F.layer_norm(product.view(len(data), self.gates, -1), (self.hidden_size,)).view_as(product)
             scaled = normal * getattr(self, f"norm_ih{_suffix(layer, direction)}")
             parts.append(scaled + weights.bias_ih[direction] if weights.bias_ih else scaled)
@@ -225,14 +225,20 @@ class Recurrent(nn.Module):
         if not 0 <= low <= high < symbols:
             raise ValueError(f"expected symbols from 0 to {symbols - 1}, found {low} to {high}")
 
-    def _marks(self, resets: Any, lengths: Tensor | Sequence[int] | None, data: Tensor) -> Tensor:
-        marks = time_major(resets, lengths, batch_first=self.batch_first).data
-        if marks.dtype != torch.bool or marks.shape != data.shape[:1]:
+    def _marks(self, resets: Any, lengths: Tensor | Sequence[int] | None, steps: Steps) -> Tensor:
+        """A truth value for each step, in the same time-major order."""
+        marks = time_major(resets, lengths, batch_first=self.batch_first)
+        if marks.data.dtype != torch.bool or marks.data.dim() != 1:
             raise ValueError(
-                f"expected resets as a truth value for each of {len(data)} steps, "
-                f"found {str(marks.dtype).removeprefix('torch.')} of shape {tuple(marks.shape)}"
+                f"expected resets as a truth value for each step, "
+                f"found {str(marks.data.dtype).removeprefix('torch.')} of shape {tuple(marks.data.shape)}"
             )
-        return marks
+        same_rows = marks.rows is steps.rows or (
+            marks.rows is not None and steps.rows is not None and torch.equal(marks.rows, steps.rows)
+        )
+        if not (same_rows and torch.equal(marks.batch_sizes, steps.batch_sizes)):
+            raise ValueError("expected resets for the same sequences as the input's, found others")
+        return marks.data
 
     def _initial(self, hx: Any, batch: int, rows: Tensor | None, unbatched: bool) -> tuple[Tensor, ...]:
         """Each part of the state as ``[L·D, B, ·]`` with the rows in time-major order."""
@@ -318,6 +324,7 @@ class LSTM(Recurrent):
     (torch.Size([7, 32]), torch.Size([2, 2, 16]))
     """
 
+    cell = "lstm"
     gates = 4
     states = ("h", "c")
 
@@ -368,6 +375,7 @@ class GRU(Recurrent):
     (torch.Size([5, 3, 16]), torch.Size([1, 3, 16]))
     """
 
+    cell = "gru"
     gates = 3
 
     def __init__(
@@ -439,7 +447,7 @@ class RNN(Recurrent):
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"expected nonlinearity 'tanh' or 'relu', found {nonlinearity!r}")
-        self.nonlinearity = nonlinearity
+        self.nonlinearity, self.cell = nonlinearity, f"elman_{nonlinearity}"
         super().__init__(
             input_size,
             hidden_size,
@@ -456,11 +464,6 @@ class RNN(Recurrent):
             device=device,
             dtype=dtype,
         )
-
-    @property
-    def cell(self) -> str:
-        """What :func:`throughtime.ops.layer` calls this cell."""
-        return f"elman_{self.nonlinearity}"
 
 
 def _suffix(layer: int, direction: int) -> str:

@@ -78,9 +78,11 @@ class Stepper:
         """One step."""
         y = torch.empty(self.batch_size, self.hidden_size, dtype=self._dtype)
         if x.dtype == self._dtype and x.shape == (self.batch_size, self.input_size) and x.device.type == "cpu":
-            self._kernel.step(x.contiguous().data_ptr(), y.data_ptr(), torch.get_num_threads())
+            held = x.contiguous()  # named, so that it lives through the call
+            self._kernel.step(held.data_ptr(), y.data_ptr(), torch.get_num_threads())
         else:
-            self._kernel.step_symbols(self._symbols(x).data_ptr(), y.data_ptr(), torch.get_num_threads())
+            held = self._symbols(x)
+            self._kernel.step_symbols(held.data_ptr(), y.data_ptr(), torch.get_num_threads())
         return y
 
     def _symbols(self, x: Tensor) -> Tensor:

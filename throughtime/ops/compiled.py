@@ -59,7 +59,7 @@ def _forward(
         inputs = data.contiguous()
     else:
         biases = _contiguous(bias_ih)
-        if biases and _folded(cell, norm):
+        if biases and bias_hh and _folded(cell, norm):
             biases = [one + other for one, other in zip(biases, bias_hh, strict=True)]
             bias_hh = []
         if data.is_floating_point():
@@ -97,8 +97,8 @@ def _forward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     normalised = h.new_empty((directions, steps, rows) if save and norm else 0)
     rates = h.new_empty((directions, steps, rows // hidden) if save and norm else 0)
     outputs = h.new_empty(steps, directions * hidden)
-    last = h.new_empty(0) if c is None else torch.empty_like(c, memory_format=torch.contiguous_format)
-    return outputs, torch.empty_like(h, memory_format=torch.contiguous_format), last, saved, normalised, rates
+    last = h.new_empty(0) if c is None else c.new_empty(c.shape)
+    return outputs, h.new_empty(h.shape), last, saved, normalised, rates
 
 
 def _forward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -213,9 +213,9 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
     data, h, c, *lists = arguments[4:12]
     needed = arguments[-1]
     return (
-        torch.empty_like(data) if needed and data.is_floating_point() else h.new_empty(0),
-        torch.empty_like(h),
-        h.new_empty(0) if c is None else torch.empty_like(c),
+        data.new_empty(data.shape) if needed and data.is_floating_point() else h.new_empty(0),
+        h.new_empty(h.shape),
+        h.new_empty(0) if c is None else c.new_empty(c.shape),
         *(h.new_empty((len(own), *own[0].shape) if own else 0) for own in lists),
     )
 
@@ -225,17 +225,21 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
 
 def _backward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     cell, grad_outputs, grad_h, grad_c, data, h, c, *lists, mask, resets, batch_sizes = inputs[:15]
-    ctx.cell = cell
+    ctx.cell, ctx.data_varies = cell, inputs[-1]
     ctx.counts = [len(own) for own in lists]
     parameters = [tensor for own in lists for tensor in own]
     ctx.save_for_backward(grad_outputs, grad_h, grad_c, data, h, c, mask, resets, batch_sizes, *parameters)
 
 
 def _second_derivatives(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-    """Derivatives of the backward pass as the reference makes it, which PyTorch can differentiate."""
+    """Derivatives of the backward pass as the reference makes it, which PyTorch can differentiate: once more."""
+    if torch.is_grad_enabled():
+        raise NotImplementedError(
+            "the compiled kernels have first and second derivatives; for a third use backend='reference'"
+        )
     *upstream, data, h, c, mask, resets, batch_sizes = ctx.saved_tensors[:9]
     sources = [data, h, c, *ctx.saved_tensors[9:]]  # what the layer was called with, in the order of `grads`
-    variable = [source is not None and source.is_floating_point() for source in sources]
+    variable = [ctx.data_varies and data.is_floating_point(), *(source is not None for source in sources[1:])]
     with torch.enable_grad():
         twins = [s.detach().requires_grad_() if v else s for s, v in zip(sources, variable, strict=True)]
         weights = Weights(*_lists(twins[3:], ctx.counts))

@@ -40,11 +40,11 @@ def _addresses(tensors: Sequence[Tensor]) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
 
 
-def _sizes(cell: str, h: Tensor, batch_sizes: Tensor, resets: Tensor | None) -> Any:
+def _sizes(cell: str, rows: int, h: Tensor, batch_sizes: Tensor, resets: Tensor | None) -> Any:
     sizes = extension.Sizes
     threads = torch.get_num_threads()
     _, batch, hidden = h.shape
-    return sizes(CELLS[cell], len(batch_sizes), batch, hidden, threads, batch_sizes.data_ptr(), _address(resets))
+    return sizes(CELLS[cell], rows, len(batch_sizes), batch, hidden, threads, batch_sizes.data_ptr(), _address(resets))
 
 
 def product(
@@ -92,7 +92,7 @@ def recurrence(
     normalised = inputs.new_empty(directions, steps, gates * hidden) if save and norms else None
     rates = inputs.new_empty(directions, steps, gates) if save and norms else None
     _function("forward", inputs.dtype)(
-        _sizes(cell, h, batch_sizes, resets),
+        _sizes(cell, steps, h, batch_sizes, resets),
         inputs.data_ptr(),
         _addresses(weights),
         _addresses(biases),
@@ -140,7 +140,7 @@ def recurrence_backward(
     grad_norms = outputs.new_zeros(directions, rows) if norms else None
     grad_biases = outputs.new_zeros(directions, rows) if norms else None
     _function("backward", outputs.dtype)(
-        _sizes(cell, h, batch_sizes, resets),
+        _sizes(cell, steps, h, batch_sizes, resets),
         _addresses(weights),
         _addresses(norms),
         _address(mask),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import warnings
 
+import torch
 from torch import Tensor
 
 from throughtime.ops import compiled, kernels, reference
@@ -19,7 +20,8 @@ from throughtime.ops.reference import Weights
 __all__ = ["BACKENDS", "CELLS", "Weights", "layer", "refusals"]
 
 BACKENDS = ("auto", "kernels", "reference")
-CELLS = ("elman_tanh", "elman_relu", "lstm", "gru")
+GATES = {"elman_tanh": 1, "elman_relu": 1, "lstm": 4, "gru": 3}
+CELLS = tuple(GATES)
 
 
 def layer(
@@ -60,6 +62,8 @@ def layer(
     """
     if backend not in BACKENDS:
         raise ValueError(f"expected backend {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, found {backend!r}")
+    if not torch.compiler.is_compiling():
+        _check(cell, data, state, weights, batch_sizes, dropout_mask, resets)
     if backend != "reference":
         reasons = refusals(cell, data, state, weights, dropout_mask)
         if not reasons:
@@ -68,7 +72,7 @@ def layer(
             return outputs, tuple(final[: len(state)])
         if backend == "kernels":
             raise ValueError("the compiled kernels do not run this: " + "; ".join(reasons))
-        if kernels.MISSING:
+        if reasons == [kernels.MISSING]:
             _say_missing()
     return reference.layer(cell, data, state, weights, batch_sizes, dropout_mask, resets)
 
@@ -77,9 +81,12 @@ def refusals(
     cell: str, data: Tensor, state: tuple[Tensor, ...], weights: Weights, dropout_mask: Tensor | None = None
 ) -> list[str]:
     """Every reason why the compiled kernels do not run this; none when they do."""
-    floats = {"h": state[0], "weight_hh": weights.hh[0]}
+    floats = {"h": state[0], "c": state[-1]}
+    floats |= {f"weights.{name}": tensor for name, own in weights._asdict().items() for tensor in own}
     if data.is_floating_point():
         floats["input"] = data
+    if dropout_mask is not None:
+        floats["dropout_mask"] = dropout_mask
     reasons = [kernels.MISSING] if kernels.MISSING else []
     reasons += [f"expected {name} on the CPU, found {t.device}" for name, t in floats.items() if t.device.type != "cpu"]
     types = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in floats.values()})
@@ -90,6 +97,54 @@ def refusals(
     if dropout_mask is not None and dropout_mask.requires_grad:
         reasons.append("expected a dropout mask that needs no gradient, found one that does")
     return reasons
+
+
+def _check(
+    cell: str,
+    data: Tensor,
+    state: tuple[Tensor, ...],
+    weights: Weights,
+    batch_sizes: Tensor,
+    dropout_mask: Tensor | None,
+    resets: Tensor | None,
+) -> None:
+    """Sizes, before anyone takes them at their word."""
+    if cell not in CELLS:
+        raise ValueError(f"expected cell {', '.join(CELLS[:-1])} or {CELLS[-1]}, found {cell!r}")
+    if batch_sizes.dtype != torch.int64 or batch_sizes.dim() != 1 or batch_sizes.device.type != "cpu":
+        found = f"{batch_sizes.dtype} of shape {tuple(batch_sizes.shape)} on {batch_sizes.device}"
+        raise ValueError(f"expected batch_sizes as a CPU tensor of int64 with one axis, found {found}")
+    steps, (directions, batch, width) = len(data), state[0].shape
+    hidden = state[-1].shape[-1]
+    rows = GATES[cell] * hidden
+    inputs: tuple[int, ...]
+    if data.is_floating_point():
+        inputs = (steps, weights.ih[0].shape[-1] if weights.ih else directions * rows)
+    else:
+        inputs = (steps,)
+    columns = weights.ih[0].shape[-1] if weights.ih else 0
+    sizes = {"hh": (rows, width), "ih": (rows, columns), "hr": (width, hidden)}
+    expected: list[tuple[str, Tensor, tuple[int, ...]]] = [("input", data, inputs)]
+    expected += [("state", part, (directions, batch, size)) for part, size in zip(state, (width, hidden), strict=False)]
+    expected += [
+        (f"weights.{name}", tensor, sizes.get(name, (rows,)))
+        for name, own in weights._asdict().items()
+        for tensor in own
+    ]
+    if dropout_mask is not None:
+        expected.append(("dropout_mask", dropout_mask, (directions, batch, width)))
+    if resets is not None:
+        expected.append(("resets", resets, (steps,)))
+        if resets.dtype != torch.bool or resets.device != data.device:
+            raise ValueError(f"expected resets of bool on {data.device}, found {resets.dtype} on {resets.device}")
+    for name, tensor, shape in expected:
+        if tensor.shape != shape:
+            raise ValueError(f"expected {name} of shape {shape}, found {tuple(tensor.shape)}")
+    if len(state) != (2 if cell == "lstm" else 1):
+        raise ValueError(f"expected {2 if cell == 'lstm' else 1} parts of the state for {cell}, found {len(state)}")
+    for name, own in weights._asdict().items():
+        if len(own) not in ((directions,) if name == "hh" else (0, directions)):
+            raise ValueError(f"expected weights.{name} for {directions} directions, found {len(own)}")
 
 
 @functools.cache

@@ -27,8 +27,11 @@ def linear(data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         or kernels.MISSING
         or data.device.type != "cpu"
         or data.dtype not in (torch.float32, torch.float64)
-        or weight.dtype != data.dtype
         or data.dim() != 2
+        or any(t.dtype != data.dtype or t.device != data.device for t in (weight, bias) if t is not None)
+        or weight.shape[1:] != data.shape[1:]
+        or (bias is not None and bias.shape != weight.shape[:1])
+        or torch.is_autocast_enabled("cpu")
     ):
         return F.linear(data, weight, bias)
     biases = [] if bias is None else [bias.contiguous()]
