@@ -188,10 +188,11 @@ def test_the_op_tells_its_shapes(cell, compiled):
     problem = Problem(cell, 3, LENGTHS["different"], torch.float32, directions=2)
     c = problem.state[1] if cell == "lstm" else None
     torch.use_deterministic_algorithms(False)  # opcheck compares what is never written, too
-    opcheck(
+    found = opcheck(
         compiled_ops.forward,
         (cell, problem.data, problem.state[0], c, *problem.weights[:5], None, None, problem.batch_sizes, True),
     )
+    assert set(found.values()) == {"SUCCESS"}
 
 
 def test_a_backend_that_refuses_says_every_reason():

@@ -280,6 +280,7 @@ class _Eager(torch.autograd.Function):
         batch_sizes: Tensor,
         *parameters: Tensor,
     ) -> tuple[Tensor, ...]:
+        """Outputs and final state; ``counts`` says how many of the parameters belong to each list."""
         hh, ih, bias_ih, bias_hh, norm = _lists(parameters, counts)
         found = _forward(cell, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes, True)
         outputs, last_h, last_c, *kept = found
@@ -289,6 +290,7 @@ class _Eager(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
+        """Gradients in the order of what ``forward`` was given."""
         data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *parameters = ctx.saved_tensors
         lists, needed = _lists(parameters, ctx.counts), ctx.needs_input_grad[2]
         compute: Any = backward if torch.is_grad_enabled() else _backward
