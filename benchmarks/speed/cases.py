@@ -41,7 +41,7 @@ Lazy = tuple[str, Callable[[], Case]]
 
 def cases(threads: int, words: list[str]) -> Iterator[Lazy]:
     """All cases for so many threads; with words, those whose name holds one of them."""
-    for make in (long, ragged, equal, single, inference, steps, options, linear, keras):
+    for make in (long, ragged, equal, single, inference, steps, options, linear, alternating, keras):
         for label, build in make(threads):
             if not words or any(word in label for word in words):
                 yield label, build
@@ -343,6 +343,34 @@ def options(_: int) -> Iterator[Lazy]:
                 )  # fmt: skip
 
             yield f"options {cell} {name}", build
+
+
+def alternating(_: int) -> Iterator[Lazy]:
+    """A product of torch's and our layer by turns, against as many of each in a row: their threads must get along."""
+    for hidden in (64, 256):
+
+        def build(hidden: int = hidden) -> Case:
+            training = Training("lstm", hidden, torch.full((32,), 50))
+            one, other = torch.randn(512, 512), torch.randn(512, 512)
+
+            def by_turns() -> None:
+                for _ in range(8):
+                    torch.mm(one, other)
+                    training.run(training.ours, False)
+
+            def in_a_row() -> None:
+                for _ in range(8):
+                    torch.mm(one, other)
+                for _ in range(8):
+                    training.run(training.ours, False)
+
+            flop = 8 * (training.flop + 2 * 512**3)
+            return Case(
+                "alternating", f"LSTM H {hidden} and torch.mm 512", "each in a row", 1 / 1.05,
+                by_turns, in_a_row, lambda: training.check(False, False), flop,
+            )  # fmt: skip
+
+        yield f"alternating {hidden}", build
 
 
 def linear(_: int) -> Iterator[Lazy]:

@@ -36,8 +36,8 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="rewrite the tables of this page")
     arguments = parser.parse_args()
     result: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"rows": {}}
-    result.update(machine=machine(), python=platform.python_version(), torch=torch.__version__, throughtime=__version__)
-    result["instruction_set"] = kernels.extension.instruction_set()
+    here = {"machine": machine(), "instruction_set": kernels.extension.instruction_set()}
+    here |= {"python": platform.python_version(), "torch": torch.__version__, "throughtime": __version__}
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         for label, make in cases(threads, arguments.only):
@@ -45,7 +45,7 @@ def main() -> int:
             if key in result["rows"] and not arguments.again:
                 continue
             row = measure(make(), threads, arguments.seconds)
-            result["rows"][key] = row
+            result["rows"][key] = row | here
             print(line(row), flush=True)
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             arguments.out.write_text(json.dumps(result, indent=1) + "\n")

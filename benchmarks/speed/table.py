@@ -17,6 +17,7 @@ TITLES = {
     "step": "One step of one sequence (ten in a row, state carried on)",
     "options": "What the options cost (the plain layer's time over the option's)",
     "linear": "Time against length",
+    "alternating": "By turns with torch's own threads",
 }
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -40,10 +41,11 @@ def write_page(page: Path, result: dict[str, Any]) -> None:
 def tables(result: dict[str, Any]) -> str:
     """One table a group, threads side by side."""
     rows = list(result["rows"].values())
-    parts = [
-        f"{result['machine']}, kernels for {result['instruction_set']}, Python {result['python']}, "
-        f"PyTorch {result['torch']}."
-    ]
+    places = dict.fromkeys(
+        f"{row['machine']}, kernels for {row['instruction_set']}, Python {row['python']}, PyTorch {row['torch']}."
+        for row in rows
+    )
+    parts = [" Also ".join(places)]
     for group, title in TITLES.items():
         own = [row for row in rows if row["group"] == group]
         if not own:

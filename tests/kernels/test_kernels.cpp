@@ -38,8 +38,12 @@ struct Array {
   }
 };
 
+// What comes into a layer.
+enum class From { contributions, vectors, symbols };
+
 struct Options {
   Cell cell;
+  From from;
   int64_t hidden, directions;
   std::vector<int64_t> lengths;  // longest first
   bool bias, norm, mask, resets;
@@ -51,14 +55,17 @@ template <class T>
 struct Problem {
   Options o;
   int64_t H, G, S, D, B, N = 0, T_steps;
+  static constexpr int64_t F = 5;  // of vectors, and how many symbols there are
   std::vector<int64_t> batch_sizes;
   Array<T> inputs, h, c, mask, grad_outputs, grad_h, grad_c;
-  std::vector<Array<T>> weights, biases, norms;
+  std::vector<Array<T>> input_weights, input_biases, weights, biases, norms;
+  std::vector<int64_t> symbols;
   std::vector<uint8_t> resets;
 
   explicit Problem(const Options& o)
       : o(o), H(o.hidden), G(gates_of(o.cell)), S(saved_of(o.cell)), D(o.directions), B(int64_t(o.lengths.size())),
-        N(total(o.lengths)), T_steps(o.lengths.empty() ? 0 : o.lengths[0]), inputs(N * D * G * H, true),
+        N(total(o.lengths)), T_steps(o.lengths.empty() ? 0 : o.lengths[0]),
+        inputs(o.from == From::vectors ? N * F : (o.from == From::symbols ? F : N) * D * G * H, true),
         h(D * B * H, true), c(D * B * H, true), mask(D * B * H, true), grad_outputs(N * D * H, true),
         grad_h(D * B * H, true), grad_c(D * B * H, true) {
     for (int64_t t = 0; t < T_steps; t++) {
@@ -67,11 +74,13 @@ struct Problem {
       batch_sizes.push_back(rows);
     }
     for (int64_t d = 0; d < D; d++) {
+      input_weights.emplace_back(G * H * F, true);
+      input_biases.emplace_back(G * H, true);
       weights.emplace_back(G * H * H, true);
       biases.emplace_back(G * H, true);
       norms.emplace_back(G * H, true);
     }
-    for (int64_t n = 0; n < N; n++) resets.push_back(n % 5 == 3);
+    for (int64_t n = 0; n < N; n++) resets.push_back(n % 5 == 3), symbols.push_back(n * 7 % F);
   }
 
   static int64_t total(const std::vector<int64_t>& lengths) {
@@ -94,8 +103,11 @@ struct Problem {
     const bool gated = S > 0;
     Result r = {h, c, Array<T>(N * D * H), Array<T>(D * N * S * H), Array<T>(D * N * G * H), Array<T>(D * N * G)};
     const auto w = pointers(weights), b = pointers(biases), n = pointers(norms);
+    const auto iw = pointers(input_weights), ib = pointers(input_biases);
+    const bool vectors = o.from == From::vectors;
     forward<T>({o.cell, N, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr,
-                inputs.get(), w.data(), o.bias ? b.data() : nullptr, o.norm ? n.data() : nullptr, T(1e-5),
+                inputs.get(), vectors ? F : 0, o.from == From::symbols ? symbols.data() : nullptr,
+                vectors ? iw.data() : nullptr, vectors && o.bias ? ib.data() : nullptr, w.data(), o.bias ? b.data() : nullptr, o.norm ? n.data() : nullptr, T(1e-5),
                 o.mask ? mask.get() : nullptr, {r.h.get(), states_of(o.cell) == 2 ? r.c.get() : nullptr},
                 r.outputs.get(), gated ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
                 o.norm ? r.rates.get() : nullptr});
@@ -145,7 +157,8 @@ void check_gradients(const Options& o) {
   Problem<double> p(o);
   auto grads = p.gradients();
   Array<double>* sources[] = {&p.inputs, &p.h, &p.c};
-  for (int source = 0; source < 1 + states_of(o.cell); source++) {
+  // The gradient of vectors and tables is a product of that of the contributions, which stands here.
+  for (int source = o.from == From::contributions ? 0 : 1; source < 1 + states_of(o.cell); source++) {
     Array<double>& array = *sources[source];
     if (!array.size) continue;
     for (int probe = 0; probe < 3; probe++) {
@@ -198,6 +211,26 @@ void check_products() {
       }
 }
 
+void check_outer() {
+  for (int64_t rows : {0, 1, 64, 300})
+    for (int64_t columns : {1, 16, 100})
+      for (int64_t depth : {1, 33, 130}) {
+        const int64_t stride = columns + 3;
+        Array<float> grads(rows * stride, true), in(rows * depth, true), out(columns * depth), sums(columns);
+        outer<float>({grads.get(), in.get(), out.get(), sums.get(), rows, columns, depth, stride, 2});
+        for (int64_t c = 0; c < columns; c++)
+          for (int64_t k = -1; k < depth; k++) {
+            double sum = 0;
+            for (int64_t r = 0; r < rows; r++)
+              sum += double(grads.data[size_t(r * stride + c)]) * (k < 0 ? 1.0 : double(in.data[size_t(r * depth + k)]));
+            if (!(std::abs(sum - double(k < 0 ? sums.data[size_t(c)] : out.data[size_t(c * depth + k)])) < 1e-3)) {
+              std::printf("outer: %s, %d x %d x %d\n", instruction_set().name, int(rows), int(columns), int(depth));
+              std::exit(1);
+            }
+          }
+      }
+}
+
 void check_steps() {
   for (Cell cell : {Cell::elman_tanh, Cell::lstm, Cell::gru})
     for (int64_t hidden : {1, 33, 300})
@@ -223,13 +256,14 @@ int main() {
   for (const InstructionSet* set : instruction_sets()) {
     select(set->name);
     check_products();
+    check_outer();
     check_steps();
     for (Cell cell : {Cell::elman_tanh, Cell::elman_relu, Cell::lstm, Cell::gru})
       for (int64_t hidden : {1, 7, 33, 100})
         for (const std::vector<int64_t>& lengths :
              {std::vector<int64_t>{1}, {3, 3, 3}, {6, 5, 4, 3, 2, 1, 1}, {4, 2, 0}, std::vector<int64_t>(13, 2)})
           for (int flags = 0; flags < 8; flags++) {
-            const Options o = {cell, hidden, 1 + flags % 2, lengths, true, (flags & 1) != 0, (flags & 2) != 0,
+            const Options o = {cell, From(flags % 3), hidden, 1 + flags % 2, lengths, true, (flags & 1) != 0, (flags & 2) != 0,
                                (flags & 4) != 0, 1 + (flags / 2) % 2};
             check_forward(o);
             if (hidden < 100 || flags == 0) check_gradients(o);

@@ -9,6 +9,8 @@
 
 namespace throughtime {
 
+[[noreturn]] void out_of_memory();  // throws: what is compiled for one instruction set must not hold code of <new>
+
 enum class Cell { elman_tanh, elman_relu, lstm, gru };
 
 constexpr int gates_of(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
@@ -31,10 +33,20 @@ struct Source {
   int64_t depth_stride, group_stride, unit_stride;
 };
 
+// What the input contributes to the gates of each step.
+template <class T>
+struct Input {
+  const T* data;           // rows `stride` apart: [N, depth] to be multiplied, or contributions [N, G * H] as they are
+  const int64_t* symbols;  // [N] or null: step n's contribution is row symbols[n] of data [V, G * H]
+  const T* packed;         // a matrix [G * H, depth] in panels, or null
+  const T* bias;           // [G * H] or null, with the matrix
+  int64_t depth, stride;
+};
+
 // One direction of a layer, forward.
 template <class T>
 struct Forward {
-  const T* inputs;       // [N, G * H], rows `inputs_stride` apart: what the input contributes to the gates
+  Input<T> input;
   const T* packed;       // the recurrent matrix [G * H, H] in panels
   const T* bias;         // [G * H] or null, added to the recurrent product
   const T* norm;         // [G * H] or null: scale of the normalised recurrent product
@@ -44,7 +56,7 @@ struct Forward {
   T* saved;              // [N, S * H] or null
   T* normalised;         // [N, G * H] or null: the recurrent product with mean 0 and variance 1 in each gate
   T* rates;              // [N, G] or null: 1 / standard deviation
-  int64_t inputs_stride, outputs_stride;
+  int64_t outputs_stride;
   T epsilon;
   bool reverse;
 };
@@ -103,6 +115,10 @@ struct Kernels {
   // out [rows, units] = in [rows, depth] x packed + bias; every row's result depends on that row alone.
   void (*product)(const Source<T>& shape, const T* packed, const T* bias, const T* in, int64_t in_stride, T* out,
                   int64_t out_stride, int64_t rows);
+  // out [columns, units] = the first `columns` of in [depth, *], transposed, x a matrix [depth, units] of which a source
+  // tells, and sums [columns] = the sums of those columns, or null. The source's depth may be long.
+  void (*outer)(const Source<T>& source, const T* in, int64_t in_stride, T* out, int64_t out_stride, T* sums,
+                int64_t columns);
   void (*forward)(Cell cell, const Shape& shape, const Forward<T>& direction, int64_t first, int64_t last);
   void (*backward)(Cell cell, const Shape& shape, const Backward<T>& direction, int64_t first, int64_t last);
   void (*step)(Cell cell, Precision precision, const Step<T>& step, int64_t first_panel, int64_t last_panel);

@@ -19,7 +19,8 @@ void run_jobs(int threads, int64_t jobs, Body body) {
   parallel(threads, int(jobs), [](void* context, int job) { (*static_cast<Body*>(context))(job); }, &body);
 }
 
-// Memory for packed matrices: kept by each thread for its next call, since fresh pages cost more than the packing.
+// Memory for packed matrices: kept by each thread for its next call, since fresh pages cost more than the packing; but
+// not more than 64 MiB of it.
 template <class T>
 T* workspace(int64_t size) {
   struct Free {
@@ -27,8 +28,9 @@ T* workspace(int64_t size) {
   };
   thread_local std::unique_ptr<void, Free> memory;
   thread_local size_t capacity = 0;
+  constexpr size_t most_kept = size_t(64) << 20;
   const size_t bytes = (size_t(size) * sizeof(T) + 63) / 64 * 64;
-  if (bytes > capacity) {
+  if (bytes > capacity || capacity > most_kept) {
     memory.reset(std::aligned_alloc(64, bytes));
     capacity = memory ? bytes : 0;
     if (!memory) throw std::bad_alloc();
@@ -154,13 +156,19 @@ void forward(const LayerForward<T>& layer) {
   const int64_t N = plan.rows();
   std::vector<Source<T>> matrices;
   for (int64_t d = 0; d < D; d++) matrices.push_back({layer.weights[d], H, G, H, 1, H * H, H});
+  const int64_t F = layer.depth, gates = D * G * H;
+  for (int64_t d = 0; d < D && layer.input_weights; d++)
+    matrices.push_back({layer.input_weights[d], F, G, H, 1, H * F, F});
   const Kernels<T>& k = kernels<T>();  // once: another may be chosen meanwhile
   const auto packed = pack(k, matrices, plan.threads);
   run_jobs(plan.threads, int64_t(plan.jobs.size()), [&](int number) {
     const Job& job = plan.jobs[size_t(number)];
     const int64_t d = job.direction, state = d * layer.batch * H;
+    Input<T> input = {at(layer.data, d * G * H), layer.symbols, nullptr, nullptr, 0, gates};
+    if (layer.input_weights)
+      input = {layer.data, nullptr, packed[size_t(D + d)], layer.input_biases ? layer.input_biases[d] : nullptr, F, F};
     const Forward<T> direction = {
-        layer.inputs + d * G * H,
+        input,
         packed[size_t(d)],
         layer.biases ? layer.biases[d] : nullptr,
         layer.norms ? layer.norms[d] : nullptr,
@@ -170,7 +178,6 @@ void forward(const LayerForward<T>& layer) {
         at(layer.saved, d * N * S * H),
         at(layer.normalised, d * N * G * H),
         at(layer.rates, d * N * G),
-        D * G * H,
         D * H,
         layer.epsilon,
         d == 1,
@@ -246,10 +253,25 @@ void product(const Product<T>& p) {
   });
 }
 
+template <class T>
+void outer(const Outer<T>& call) {
+  const int threads = useful_threads(call.threads, double(call.rows) * double(call.depth) * double(call.columns));
+  const Kernels<T>& k = kernels<T>();
+  const Source<T> matrix = {call.in, call.rows, 1, call.depth, call.depth, 0, 1};
+  constexpr int64_t together = 16;  // columns that share their cache lines
+  const int64_t groups = (call.columns + together - 1) / together, jobs = std::min<int64_t>(threads, groups);
+  run_jobs(threads, jobs, [&](int job) {
+    const int64_t first = groups * job / jobs * together, last = std::min(call.columns, groups * (job + 1) / jobs * together);
+    k.outer(matrix, call.grads + first, call.stride, call.out + first * call.depth, call.depth, at(call.sums, first),
+            last - first);
+  });
+}
+
 #define INSTANTIATE(T)                               \
   template void forward<T>(const LayerForward<T>&);   \
   template void backward<T>(const LayerBackward<T>&); \
-  template void product<T>(const Product<T>&);
+  template void product<T>(const Product<T>&);         \
+  template void outer<T>(const Outer<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -13,7 +13,11 @@ struct LayerForward {
   int threads;
   const int64_t* batch_sizes;   // [T]
   const uint8_t* resets;        // [N]
-  const T* inputs;              // [N, D * G * H]
+  const T* data;                // [N, F]; without input weights [N, D * G * H]; with symbols [V, D * G * H]
+  int64_t depth;                // F
+  const int64_t* symbols;       // [N] or null
+  const T* const* input_weights;  // D of [G * H, F], or null
+  const T* const* input_biases;   // D of [G * H], or null
   const T* const* weights;      // D of [G * H, H]
   const T* const* biases;       // D of [G * H], or null
   const T* const* norms;        // D of [G * H], or null
@@ -72,5 +76,20 @@ struct Product {
 
 template <class T>
 void product(const Product<T>& call);
+
+// The gradients of a product's matrix and bias: out [columns, depth] = grads [rows, columns] transposed x in [rows,
+// depth], and sums [columns] of the columns of grads, or null. Rows of grads are `stride` apart.
+template <class T>
+struct Outer {
+  const T* grads;
+  const T* in;
+  T* out;
+  T* sums;
+  int64_t rows, columns, depth, stride;
+  int threads;
+};
+
+template <class T>
+void outer(const Outer<T>& call);
 
 }  // namespace throughtime

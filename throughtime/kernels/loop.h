@@ -4,30 +4,9 @@
 // (x) and the recurrence (u) contribute to its gates, and `backward` from the gradient of its state to those of x and u.
 #pragma once
 
-#include <cstdlib>
-
 #include "product.h"
 
 namespace throughtime::THROUGHTIME_ISA {
-
-// Zeroed memory that starts on a vector.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t size) {
-    const size_t bytes = size_t(ceil_div(size * int64_t(sizeof(T)), 64) * 64);
-    data_ = static_cast<T*>(std::aligned_alloc(64, bytes ? bytes : 64));
-    if (!data_) std::abort();
-    std::memset(data_, 0, bytes);
-  }
-  ~Scratch() { std::free(data_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* row(int64_t offset) const { return data_ + offset; }
-
- private:
-  T* data_;
-};
 
 // A row's width in scratch memory: whole vectors, and one more, lest rows a power of two apart share their cache sets.
 template <class T>
@@ -54,14 +33,19 @@ class ForwardLoop {
  public:
   ForwardLoop(const Shape& s, const Forward<T>& d, int64_t first, int64_t last)
       : s(s), d(d), first(first), last(last), H(s.hidden), width(padded<T>(H)), wide(padded<T>(H) * C::gates),
-        panels(H, C::gates, H), entering(2 * (last - first) * width), products(d.norm ? (last - first) * wide : 0) {}
+        panels(H, C::gates, H), input_panels(d.input.depth, C::gates, H), entering(2 * (last - first) * width),
+        products(d.norm ? (last - first) * wide : 0), vectors(d.input.packed ? most_prepared() * d.input.depth : 0),
+        contributions(d.input.packed ? most_prepared() * wide : 0) {}
 
   void run() {
     for (int64_t row = 0; row < last - first; row++) enter(row, 0), enter(row, 1);
     for (int64_t step = 0; step < s.steps; step++) {
-      const int64_t t = d.reverse ? s.steps - 1 - step : step, rows = running(s, t, first, last);
+      const int64_t rows = running(s, at(step), first, last);
       if (!rows && !d.reverse) break;
-      if (rows) advance(s.offsets[t] + first, rows);
+      if (!rows) continue;
+      if (d.input.packed && used == prepared) prepare(step);
+      advance(s.offsets[at(step)] + first, rows);
+      used += rows;
     }
   }
 
@@ -70,10 +54,54 @@ class ForwardLoop {
   const Shape& s;
   const Forward<T>& d;
   const int64_t first, last, H, width, wide;
-  const Panels<T> panels;
+  const Panels<T> panels, input_panels;
   const Scratch<T> entering;  // what enters the product, h or h masked: for this step and for the next
   const Scratch<T> products;
+  const Scratch<T> vectors, contributions;  // of the input, for a few steps: they stay in the nearer caches
+  int64_t prepared = 0, used = 0;           // rows of contributions
   int now = 0;
+
+  // The step of the sequences that is read `step`-th.
+  int64_t at(int64_t step) const { return d.reverse ? s.steps - 1 - step : step; }
+
+  // Contributions are made for so many rows, or for the rows of one step.
+  static constexpr int64_t enough = 96;
+  int64_t most_prepared() const { return enough > last - first ? enough : last - first; }
+
+  // The input's contributions to the gates from `step` on, for as many steps as have room.
+  void prepare(int64_t step) {
+    const int64_t depth = d.input.depth;
+    prepared = used = 0;
+    for (; step < s.steps; step++) {
+      const int64_t rows = running(s, at(step), first, last);
+      if (prepared + rows > most_prepared()) break;
+      const T* const from = d.input.data + (s.offsets[at(step)] + first) * d.input.stride;
+      for (int64_t row = 0; row < rows; row++)
+        std::memcpy(vectors.row((prepared + row) * depth), from + row * d.input.stride, size_t(depth) * sizeof(T));
+      prepared += rows;
+    }
+    auto use = [&](const Part& part, const T* tile) {
+      for (int64_t b = 0; b < part.blocks; b++) {
+        const int64_t unit = (part.block + b) * lanes<T>;
+        for (int g = 0; g < G; g++) {
+          const Vec<T> bias = d.input.bias ? load(d.input.bias + g * H + unit, H - unit) : Vec<T>{};
+          for (int64_t m = 0; m < part.rows; m++)
+            store(contributions.row((part.row + m) * wide + g * width + unit),
+                  load(tile + ((m * part.blocks + b) * G + g) * lanes<T>) + bias);
+        }
+      }
+    };
+    multiply<T>(input_panels, d.input.packed, vectors.row(0), depth, prepared, nothing_ahead, use);
+  }
+
+  struct Contribution {
+    const T* data;   // of one row: its gates,
+    int64_t stride;  // so far apart
+  };
+  Contribution contribution(int64_t place, int64_t row) const {
+    if (d.input.packed) return {contributions.row((used + row) * wide), width};
+    return {d.input.data + (d.input.symbols ? d.input.symbols[place] : place) * d.input.stride, H};
+  }
 
   T* entry(int64_t row, int which) const { return entering.row((which * (last - first) + row) * width); }
 
@@ -150,7 +178,10 @@ class ForwardLoop {
     for (int64_t m = part.row; m < part.row + part.rows; m++)
       for (int64_t b = part.block; b < part.block + part.blocks; b++) {
         const int64_t unit = b * lanes<T>;
-        for (int g = 0; g < G; g++) __builtin_prefetch(d.inputs + (place + m) * d.inputs_stride + g * H + unit);
+        if (!d.input.packed) {
+          const Contribution input = contribution(place + m, m);
+          for (int g = 0; g < G; g++) __builtin_prefetch(input.data + g * H + unit);
+        }
         __builtin_prefetch(d.outputs + (place + m) * d.outputs_stride + unit, 1);
         if (d.saved)
           for (int j = 0; j < C::saved; j++)
@@ -168,7 +199,7 @@ class ForwardLoop {
   template <class Left>
   void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride, Left left) {
     const int64_t H = this->H, unit = block * lanes<T>, own = (first + row) * H + unit;
-    const T* const input = d.inputs + place * d.inputs_stride + unit;
+    const Contribution input = contribution(place, row);
     const T* const bias = d.bias ? d.bias + unit : nullptr;
     const T* const mask = d.mask ? d.mask + own : nullptr;
     T* const states[2] = {d.state[0] + own, C::states == 2 ? d.state[1] + own : nullptr};
@@ -177,7 +208,7 @@ class ForwardLoop {
     T* const kept = d.saved ? d.saved + place * C::saved * H + unit : nullptr;
     Vec<T> x[G], u[G], state[C::states], saved[C::saved + 1];
     for (int g = 0; g < G; g++) {
-      x[g] = load(input + g * H, left);
+      x[g] = load(input.data + g * input.stride + unit, left);
       u[g] = load(product + g * stride);
       if (bias) u[g] += load(bias + g * H, left);
     }

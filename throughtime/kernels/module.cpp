@@ -1,4 +1,4 @@
-// The Python face: every array is an address, and the caller (throughtime/ops/kernel.py) has checked its size and type.
+// The Python face: every array is an address, and the caller (throughtime/ops/kernels.py) has checked its size and type.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -41,12 +41,15 @@ struct Sizes {
 };
 
 template <class T>
-void forward(const Sizes& s, Address inputs, const Addresses& weights, const Addresses& biases, const Addresses& norms,
+void forward(const Sizes& s, Address data, int64_t depth, Address symbols, const Addresses& input_weights,
+             const Addresses& input_biases, const Addresses& weights, const Addresses& biases, const Addresses& norms,
              double epsilon, Address mask, Address h, Address c, Address outputs, Address saved, Address normalised,
              Address rates) {
+  const auto input_weights_at = all_at<T>(input_weights), input_biases_at = all_at<T>(input_biases);
   const auto weights_at = all_at<T>(weights), biases_at = all_at<T>(biases), norms_at = all_at<T>(norms);
   tt::forward<T>({tt::Cell(s.cell), s.rows, s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
-                  at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(inputs), weights_at.data(),
+                  at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(data), depth,
+                  at<const int64_t>(symbols), or_null(input_weights_at), or_null(input_biases_at), weights_at.data(),
                   or_null(biases_at), or_null(norms_at), T(epsilon), at<const T>(mask), {at<T>(h), at<T>(c)},
                   at<T>(outputs), at<T>(saved), at<T>(normalised), at<T>(rates)});
 }
@@ -71,6 +74,12 @@ void product(Address in, const Addresses& matrices, const Addresses& biases, Add
   const auto matrices_at = all_at<T>(matrices), biases_at = all_at<T>(biases);
   tt::product<T>({at<const T>(in), matrices_at.data(), or_null(biases_at), at<T>(out), rows, depth, columns,
                   int64_t(matrices.size()), transposed, threads});
+}
+
+template <class T>
+void outer(Address grads, Address in, Address out, Address sums, int64_t rows, int64_t columns, int64_t depth,
+           int64_t stride, int threads) {
+  tt::outer<T>({at<const T>(grads), at<const T>(in), at<T>(out), at<T>(sums), rows, columns, depth, stride, threads});
 }
 
 template <class T>
@@ -104,6 +113,7 @@ void define(nb::module_& m, const char* type) {
   m.def(("forward" + suffix).c_str(), forward<T>, without_lock);
   m.def(("backward" + suffix).c_str(), backward<T>, without_lock);
   m.def(("product" + suffix).c_str(), product<T>, without_lock);
+  m.def(("outer" + suffix).c_str(), outer<T>, without_lock);
   define_stepper<T>(m, suffix);
   m.def(("logistic" + suffix).c_str(), [](Address in, Address out, int64_t count) {
     tt::kernels<T>().logistic(at<const T>(in), at<T>(out), count);

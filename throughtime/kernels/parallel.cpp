@@ -2,6 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <exception>
+#include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,17 +27,6 @@ class FlushDenormals {
 #endif
 };
 
-struct Team {
-  void (*body)(void*, int);
-  void* context;
-  int jobs;
-
-  void work(int thread, int threads) const {
-    const FlushDenormals flush;
-    for (int job = thread; job < jobs; job += threads) body(context, job);
-  }
-};
-
 struct OpenMP {
   void (*parallel)(void (*)(void*), void*, unsigned, unsigned);
   int (*thread)();
@@ -51,21 +44,51 @@ const OpenMP& openmp() {
   return found;
 }
 
-}  // namespace
+struct Team {
+  void (*body)(void*, int);
+  void* context;
+  int jobs;
+  std::mutex lock;
+  std::exception_ptr failure;  // the first; it is thrown again where the team was called
 
-void parallel(int threads, int jobs, void (*body)(void*, int), void* context) {
-  const Team team = {body, context, jobs};
-  if (threads > jobs) threads = jobs;
+  void work(int thread, int threads) {
+    const FlushDenormals flush;
+    try {
+      for (int job = thread; job < jobs; job += threads) body(context, job);
+    } catch (...) {
+      const std::lock_guard<std::mutex> own(lock);
+      if (!failure) failure = std::current_exception();
+    }
+  }
+};
+
+void run(Team& team, int threads) {
   if (threads <= 1) return team.work(0, 1);
   const OpenMP& omp = openmp();
   if (omp.parallel && omp.thread && omp.threads) {
     auto member = [](void* team) { static_cast<Team*>(team)->work(openmp().thread(), openmp().threads()); };
-    return omp.parallel(member, const_cast<Team*>(&team), unsigned(threads), 0);
+    return omp.parallel(member, &team, unsigned(threads), 0);
   }
   std::vector<std::thread> others;
-  for (int thread = 1; thread < threads; thread++) others.emplace_back([=] { team.work(thread, threads); });
+  others.reserve(size_t(threads));
+  int started = 1;
+  try {
+    for (; started < threads; started++) others.emplace_back([&team, started, threads] { team.work(started, threads); });
+  } catch (const std::system_error&) {  // no more threads to be had: their share is done here
+  }
   team.work(0, threads);
+  for (int thread = started; thread < threads; thread++) team.work(thread, threads);
   for (auto& other : others) other.join();
 }
+
+}  // namespace
+
+void parallel(int threads, int jobs, void (*body)(void*, int), void* context) {
+  Team team = {body, context, jobs, {}, {}};
+  run(team, threads < jobs ? threads : jobs);
+  if (team.failure) std::rethrow_exception(team.failure);
+}
+
+[[noreturn]] void out_of_memory() { throw std::bad_alloc(); }
 
 }  // namespace throughtime

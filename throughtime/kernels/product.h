@@ -4,12 +4,33 @@
 // width: a row's result does not depend on the rows beside it.
 #pragma once
 
+#include <cstdlib>
+
 #include "kernels.h"
 #include "vec.h"
 
 namespace throughtime::THROUGHTIME_ISA {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Zeroed memory that starts on a vector.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t size) {
+    const size_t bytes = size_t(ceil_div(size * int64_t(sizeof(T)), 64) * 64);
+    data_ = static_cast<T*>(std::aligned_alloc(64, bytes ? bytes : 64));
+    if (!data_) out_of_memory();
+    std::memset(data_, 0, bytes);
+  }
+  ~Scratch() { std::free(data_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* row(int64_t offset) const { return data_ + offset; }
+
+ private:
+  T* data_;
+};
 
 // `total` things in as few parts of at most `most` as will do, as even as can be.
 struct Split {
@@ -51,7 +72,9 @@ void pack(const Source<T>& s, int64_t first, int64_t last, T* packed) {
       for (int64_t k = 0; k < s.depth; k++) {
         T* vector = to + k * width + v * lanes<T>;
         const T* column = from + k * s.depth_stride;
-        for (int64_t i = 0; i < lanes<T>; i++) vector[i] = i < count ? column[i * s.unit_stride] : T(0);
+        if (s.unit_stride == 1) store(vector, load(column, count));
+        else
+          for (int64_t i = 0; i < lanes<T>; i++) vector[i] = i < count ? column[i * s.unit_stride] : T(0);
       }
     }
   }
@@ -59,8 +82,8 @@ void pack(const Source<T>& s, int64_t first, int64_t last, T* packed) {
 
 constexpr int tallest(int vectors) { return accumulators / vectors < 8 ? accumulators / vectors : 8; }
 
-// out [rows][vectors][lane] = in [rows, depth] x panel.
-template <class T, int rows, int vectors>
+// out [rows][vectors][lane] = in [rows, depth] x panel; `across`: in is [depth, rows].
+template <class T, int rows, int vectors, bool across>
 void tile(const T* in, int64_t stride, const T* panel, int64_t depth, T* out) {
   Vec<T> sum[rows][vectors];
 #pragma GCC unroll 8
@@ -73,7 +96,7 @@ void tile(const T* in, int64_t stride, const T* panel, int64_t depth, T* out) {
     for (int v = 0; v < vectors; v++) weight[v] = load(panel + v * lanes<T>);
 #pragma GCC unroll 8
     for (int m = 0; m < rows; m++) {
-      const Vec<T> x = broadcast(in[m * stride + k]);
+      const Vec<T> x = broadcast(across ? in[k * stride + m] : in[m * stride + k]);
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; v++) sum[m][v] = fma(x, weight[v], sum[m][v]);
     }
@@ -88,30 +111,30 @@ void tile(const T* in, int64_t stride, const T* panel, int64_t depth, T* out) {
 template <class T>
 using Tile = void (*)(const T* in, int64_t stride, const T* panel, int64_t depth, T* out);
 
-template <class T, int vectors>
+template <class T, bool across, int vectors>
 Tile<T> tile_of(int64_t rows) {
   switch (rows) {
-    case 1: return tile<T, 1, vectors>;
-    case 2: return tile<T, 2, vectors>;
-    case 3: return tile<T, 3, vectors>;
-    case 4: if constexpr (tallest(vectors) >= 4) return tile<T, 4, vectors>; break;
-    case 5: if constexpr (tallest(vectors) >= 5) return tile<T, 5, vectors>; break;
-    case 6: if constexpr (tallest(vectors) >= 6) return tile<T, 6, vectors>; break;
-    case 7: if constexpr (tallest(vectors) >= 7) return tile<T, 7, vectors>; break;
-    case 8: if constexpr (tallest(vectors) >= 8) return tile<T, 8, vectors>; break;
+    case 1: return tile<T, 1, vectors, across>;
+    case 2: return tile<T, 2, vectors, across>;
+    case 3: return tile<T, 3, vectors, across>;
+    case 4: if constexpr (tallest(vectors) >= 4) return tile<T, 4, vectors, across>; break;
+    case 5: if constexpr (tallest(vectors) >= 5) return tile<T, 5, vectors, across>; break;
+    case 6: if constexpr (tallest(vectors) >= 6) return tile<T, 6, vectors, across>; break;
+    case 7: if constexpr (tallest(vectors) >= 7) return tile<T, 7, vectors, across>; break;
+    case 8: if constexpr (tallest(vectors) >= 8) return tile<T, 8, vectors, across>; break;
   }
   __builtin_unreachable();
 }
 
-template <class T>
+template <class T, bool across>
 Tile<T> tile_of(int64_t rows, int64_t vectors) {
   switch (vectors) {
-    case 1: return tile_of<T, 1>(rows);
-    case 2: return tile_of<T, 2>(rows);
-    case 3: return tile_of<T, 3>(rows);
-    case 4: return tile_of<T, 4>(rows);
-    case 5: if constexpr (widest >= 5) return tile_of<T, 5>(rows); break;
-    case 6: if constexpr (widest >= 6) return tile_of<T, 6>(rows); break;
+    case 1: return tile_of<T, across, 1>(rows);
+    case 2: return tile_of<T, across, 2>(rows);
+    case 3: return tile_of<T, across, 3>(rows);
+    case 4: return tile_of<T, across, 4>(rows);
+    case 5: if constexpr (widest >= 5) return tile_of<T, across, 5>(rows); break;
+    case 6: if constexpr (widest >= 6) return tile_of<T, across, 6>(rows); break;
   }
   __builtin_unreachable();
 }
@@ -137,7 +160,7 @@ inline void multiply(const Panels<T>& panels, const T* packed, const T* in, int6
     for (int64_t part = 0; part < heights.parts; part++) {
       const Part own = {heights.begin(part), heights.length(part), panels.first_block(panel), panels.blocks.length(panel)};
       ahead(own);
-      tile_of<T>(own.rows, vectors)(in + own.row * stride, stride, packed + panels.begin(panel), panels.depth, out);
+      tile_of<T, false>(own.rows, vectors)(in + own.row * stride, stride, packed + panels.begin(panel), panels.depth, out);
       use(own, out);
     }
   }
@@ -157,6 +180,63 @@ void product(const Source<T>& shape, const T* packed, const T* bias, const T* in
       }
   };
   multiply<T>(panels, packed, in, in_stride, rows, nothing_ahead, use);
+}
+
+// out [columns, units] = in [depth, columns] transposed x matrix [depth, units], some depth at a time: each element is the
+// sum, in order, of those parts' chains. The columns come packed in strips: [strip][depth][column].
+template <class T>
+void outer(const Source<T>& matrix, const T* in, int64_t in_stride, T* out, int64_t out_stride, T* sums,
+           int64_t columns) {
+  constexpr int64_t deepest = 128;       // a panel stays in the nearest cache
+  constexpr int64_t strip = 3 * lanes<T>;  // tiles of 4, 6 or 8 columns fill it
+  Source<T> part = matrix;
+  part.depth = matrix.depth < deepest ? matrix.depth : deepest;
+  const int64_t strips = ceil_div(columns, strip);
+  const Scratch<T> packed(Panels<T>(part).size()), across(strips * part.depth * strip), part_sums(strips * strip);
+  alignas(64) T product[largest_tile * lanes<T>];
+  for (int64_t column = 0; column < columns; column++)
+    std::memset(out + column * out_stride, 0, size_t(matrix.units) * sizeof(T));
+  if (sums) std::memset(sums, 0, size_t(columns) * sizeof(T));
+  for (int64_t begin = 0; begin < matrix.depth; begin += deepest) {
+    part.data = matrix.data + begin * matrix.depth_stride;
+    part.depth = matrix.depth - begin < deepest ? matrix.depth - begin : deepest;
+    const Panels<T> panels(part);
+    pack(part, 0, panels.count(), packed.row(0));
+    std::memset(part_sums.row(0), 0, size_t(columns) * sizeof(T));
+    for (int64_t k = 0; k < part.depth; k++) {
+      const T* const from = in + (begin + k) * in_stride;
+      T* to = across.row(k * strip);
+      for (int64_t first = 0; first < columns; first += strip, to += part.depth * strip)
+        for (int64_t j = 0; j < strip && first + j < columns; j += lanes<T>) {
+          const int64_t left = columns - first - j;
+          const Vec<T> v = left >= lanes<T> ? load(from + first + j) : load(from + first + j, left);
+          T* const sum = part_sums.row(first + j);
+          __builtin_prefetch(from + 8 * in_stride + first + j);  // the next rows travel meanwhile
+          store(to + j, v);
+          store(sum, load(sum) + v);
+        }
+    }
+    for (int64_t column = 0; sums && column < columns; column++) sums[column] += *part_sums.row(column);
+    for (int64_t panel = 0; panel < panels.count(); panel++) {
+      const int64_t vectors = panels.vectors(panel), first = panels.first_block(panel) * lanes<T>;
+      for (int64_t from = 0; from < columns; from += strip) {
+        const Split heights(columns - from < strip ? columns - from : strip, tallest(int(vectors)));
+        for (int64_t tile = 0; tile < heights.parts; tile++) {
+          const int64_t rows = heights.length(tile), column = heights.begin(tile);
+          tile_of<T, true>(rows, vectors)(across.row(from * part.depth + column), strip,
+                                          packed.row(panels.begin(panel)), part.depth, product);
+          for (int64_t m = 0; m < rows; m++)
+            for (int64_t v = 0; v < vectors; v++) {
+              const int64_t unit = first + v * lanes<T>, left = matrix.units - unit;
+              T* const to = out + (from + column + m) * out_stride + unit;
+              const Vec<T> own = load(product + (m * vectors + v) * lanes<T>);
+              if (left >= lanes<T>) store(to, load(to) + own);
+              else store(to, load(to, left) + own, left);
+            }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace throughtime::THROUGHTIME_ISA

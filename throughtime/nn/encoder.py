@@ -59,7 +59,7 @@ class SymbolEncoder(nn.Module):
         unk: int = 1,
     ) -> None:
         super().__init__()
-        self.embedding_dropout, self.unk = embedding_dropout, unk
+        self.num_symbols, self.embedding_dropout, self.unk = num_symbols, embedding_dropout, unk
         self.unknown: Tensor | None
         self.register_buffer("unknown", unknown, persistent=False)
         self.embedding: nn.Embedding | SpelledEmbedding | None = None
@@ -93,15 +93,22 @@ class SymbolEncoder(nn.Module):
         """
         if self.training and self.unknown is not None:
             symbols = word_dropout(symbols, self.unknown, self.unk)
-        steps = symbols
-        if self.embedding is not None:
+        steps, table = symbols, None
+        if isinstance(self.embedding, nn.Embedding) and self._fewer_symbols(symbols):
+            table = self.embedding.weight
+        elif self.embedding is not None:
             steps = symbols.with_values(self.embedding(symbols.values))
             if self.training:
                 steps = sequence_dropout(steps, self.embedding_dropout)
-        outputs, state = self.recurrent(steps, state)
+        outputs, state = self.recurrent(steps, state, table=table)
         h = state[0] if isinstance(state, tuple) else state
         final = torch.cat(tuple(h[-self.recurrent.num_directions :]), dim=1)
         return outputs, final, state
+
+    def _fewer_symbols(self, symbols: Ragged) -> bool:
+        """Whether it is less work to multiply each symbol's vector with the input's weights once than each step's."""
+        hides = self.training and self.embedding_dropout > 0  # a symbol's vector then differs from sequence to sequence
+        return not hides and self.num_symbols < len(symbols.values)
 
     def step(self, symbols: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """One step of ``B`` sequences: ``symbols [B, …]`` to ``[B, output_size]``, and the state after it."""

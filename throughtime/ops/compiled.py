@@ -14,14 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.ops import cells, kernels, reference
+from throughtime.ops import kernels, reference
 from throughtime.ops.reference import Weights
 
 __all__ = ["backward", "forward", "run"]
-
-
-def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [tensor.contiguous() for tensor in tensors]
 
 
 def _or_empty(like: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
@@ -54,34 +50,15 @@ def _forward(
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Outputs ``[N, D·H]``, final ``h`` and ``c``, and what the backward pass needs of the gates."""
-    hh, norm, bias_hh = _contiguous(hh), _contiguous(norm), _contiguous(bias_hh)
-    if not ih:
-        inputs = data.contiguous()
-    else:
-        biases = _contiguous(bias_ih)
-        if biases and bias_hh and _folded(cell, norm):
-            biases = [one + other for one, other in zip(biases, bias_hh, strict=True)]
-            bias_hh = []
-        if data.is_floating_point():
-            inputs = kernels.product(data.contiguous(), _contiguous(ih), biases)
-        else:
-            table = torch.cat(ih).t()
-            inputs = (table + torch.cat(biases) if biases else table).contiguous().index_select(0, data)
-    parts = kernels.recurrence(
-        cell,
-        inputs,
-        h.contiguous(),
-        None if c is None else c.contiguous(),
-        hh,
-        bias_hh,
-        norm,
-        cells.EPSILON,
-        None if mask is None else mask.contiguous(),
-        None if resets is None else resets.contiguous(),
-        batch_sizes.contiguous(),
-        save,
-    )
-    return _or_empty(h, *parts)  # type: ignore[return-value]
+    if bias_ih and bias_hh and _folded(cell, norm):
+        bias_ih, bias_hh = [one + other for one, other in zip(bias_ih, bias_hh, strict=True)], []
+    if not data.is_floating_point():  # a one-hot vector's product with W is a column of W
+        table = torch.cat(ih).t()
+        ih = [table + torch.cat(bias_ih) if bias_ih else table]
+    weights = Weights(hh, ih, bias_ih, bias_hh, norm)
+    kept, last_h, last_c = kernels.forward(kernels.Layer.of(cell, data, h, c, weights, mask, resets, batch_sizes), save)
+    outputs, *rest = kept
+    return _or_empty(h, outputs, last_h, last_c, *rest)  # type: ignore[return-value]
 
 
 forward = torch.library.custom_op("throughtime::recurrent_layer", _forward, mutates_args=(), device_types="cpu")
@@ -158,48 +135,46 @@ def _backward(
     grad_data_needed: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of data, h, c, and, stacked ``[D, …]``, of hh, ih, bias_ih, bias_hh, norm; empty where none is."""
-    grad_inputs, grad_h, last, grad_hh, products, grad_bias, grad_norm = kernels.recurrence_backward(
-        cell,
-        grad_outputs.contiguous(),
-        grad_h.contiguous(),
-        None if c is None else grad_c.contiguous(),
-        h.contiguous(),
-        None if c is None else c.contiguous(),
-        _contiguous(hh),
-        _contiguous(norm),
-        None if mask is None else mask.contiguous(),
-        None if resets is None else resets.contiguous(),
-        batch_sizes.contiguous(),
-        outputs,
-        _or_none(saved),
-        _or_none(normalised),
-        _or_none(rates),
-    )
+    weights = Weights(hh, ih, bias_ih, bias_hh, norm)
+    layer = kernels.Layer.of(cell, data, h, c, weights, mask, resets, batch_sizes)
+    kept = kernels.Kept(outputs, *map(_or_none, (saved, normalised, rates)))
+    found = kernels.backward(layer, kept, grad_outputs, grad_h, None if c is None else grad_c)
     directions, rows = len(hh), hh[0].shape[0]
+    folded = _folded(cell, norm)
     grad_data: Tensor | None = None
     grad_ih: Tensor | None = None
+    sums: Tensor | None = None
     if not ih:
-        grad_data = grad_inputs if grad_data_needed else None
+        grad_data = found.inputs if grad_data_needed else None
     elif data.is_floating_point():
         if grad_data_needed:
-            grad_data = kernels.product(grad_inputs, [torch.cat(ih)], transposed=True)
-        grad_ih = torch.mm(grad_inputs.t(), data).view(directions, rows, -1)
+            grad_data = kernels.product(found.inputs, [torch.cat(ih)], transposed=True)
+        grad_ih, sums = kernels.outer(found.inputs, layer.data, sums=bool(bias_ih))
+        grad_ih = grad_ih.view(directions, rows, -1)
     else:
-        grad_ih = grad_inputs.new_zeros(ih[0].shape[1], directions * rows).index_add_(0, data, grad_inputs)
+        grad_ih = found.inputs.new_zeros(ih[0].shape[1], directions * rows).index_add_(0, data, found.inputs)
         grad_ih = grad_ih.t().reshape(directions, rows, -1)
-    sums = grad_inputs.sum(0).view(directions, rows) if bias_ih or (bias_hh and _folded(cell, norm)) else None
-    if bias_hh and not norm:
-        grad_bias = sums.clone() if sums is not None and _folded(cell, norm) else products.sum(1)  # type: ignore[union-attr]
+        sums = found.inputs.sum(0) if bias_ih else None
+    grad_bias_ih = None if sums is None else sums.view(directions, rows)
+    own_sums = bool(bias_hh) and not norm and (sums is None or not folded)
+    pairs = [kernels.outer(*pair, sums=own_sums) for pair in zip(found.products, found.previous, strict=True)]
+    grad_hh = torch.stack([grad for grad, _ in pairs])
+    if own_sums:
+        grad_bias_hh: Tensor | None = torch.stack([sum_of for _, sum_of in pairs if sum_of is not None])
+    elif grad_bias_ih is not None and folded:
+        grad_bias_hh = grad_bias_ih.clone()
+    else:
+        grad_bias_hh = found.biases
     return _or_empty(  # type: ignore[return-value]
         h,
         grad_data,
-        grad_h,
-        last,
+        found.h,
+        found.c,
         grad_hh,
         grad_ih,
-        sums if bias_ih else None,
-        grad_bias if bias_hh else None,
-        grad_norm,
+        grad_bias_ih,
+        grad_bias_hh if bias_hh else None,
+        found.norms,
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["CELLS", "MISSING", "SAVED", "extension", "product", "recurrence", "recurrence_backward"]
+from throughtime.ops import cells
+from throughtime.ops.reference import Weights
+
+__all__ = ["CELLS", "MISSING", "SAVED", "Kept", "Layer", "backward", "extension", "forward", "outer", "product"]
 
 CELLS = {"elman_tanh": 0, "elman_relu": 1, "lstm": 2, "gru": 3}
 SAVED = {"elman_tanh": 0, "elman_relu": 0, "lstm": 5, "gru": 4}
@@ -40,11 +44,82 @@ def _addresses(tensors: Sequence[Tensor]) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]
 
 
-def _sizes(cell: str, rows: int, h: Tensor, batch_sizes: Tensor, resets: Tensor | None) -> Any:
-    sizes = extension.Sizes
-    threads = torch.get_num_threads()
-    _, batch, hidden = h.shape
-    return sizes(CELLS[cell], rows, len(batch_sizes), batch, hidden, threads, batch_sizes.data_ptr(), _address(resets))
+class Layer(NamedTuple):
+    """What a layer is called with; every tensor contiguous."""
+
+    cell: str
+    data: Tensor
+    """``[N, F]``; without ``weights.ih`` ``[N, D·G·H]``; integers ``[N]`` for one-hot vectors."""
+    h: Tensor
+    """``[D, B, H]``."""
+    c: Tensor | None
+    weights: Weights
+    mask: Tensor | None
+    resets: Tensor | None
+    batch_sizes: Tensor
+
+    @classmethod
+    def of(cls, cell: str, *arguments: Any) -> Layer:
+        """The same with contiguous tensors."""
+        return cls(cell, *(_contiguous(argument) for argument in arguments))
+
+    def sizes(self) -> Any:
+        """As the extension takes them."""
+        _, batch, hidden = self.h.shape
+        return extension.Sizes(
+            CELLS[self.cell],
+            len(self.data),
+            len(self.batch_sizes),
+            batch,
+            hidden,
+            torch.get_num_threads(),
+            self.batch_sizes.data_ptr(),
+            _address(self.resets),
+        )
+
+
+class Kept(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    outputs: Tensor
+    """``[N, D·H]``."""
+    saved: Tensor | None
+    """``[D, N, S·H]``: gates and states, as ``SAVED`` counts them."""
+    normalised: Tensor | None
+    """``[D, N, G·H]``: recurrent products of mean 0 and variance 1."""
+    rates: Tensor | None
+    """``[D, N, G]``: 1 / standard deviation."""
+
+
+def _contiguous(argument: Any) -> Any:
+    if isinstance(argument, Weights):
+        return Weights(*([tensor.contiguous() for tensor in own] for own in argument))
+    return None if argument is None else argument.contiguous()
+
+
+def _own(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+_memory = threading.local()
+_MOST_KEPT = 64 << 20
+
+
+def _scratch(role: str, like: Tensor, *shape: int) -> Tensor:
+    """Memory for this call alone.
+
+    Each thread keeps up to 64 MiB a role for its next call: fresh pages cost more than what is written to them.
+    """
+    key, size = (role, like.dtype), 1
+    for length in shape:
+        size *= length
+    kept: dict[Any, Tensor] = _memory.__dict__
+    if key not in kept or kept[key].numel() < size:
+        fresh = like.new_empty(size)
+        if fresh.nbytes > _MOST_KEPT:
+            return fresh.view(shape)
+        kept[key] = fresh
+    return kept[key][:size].view(shape)
 
 
 def product(
@@ -69,35 +144,53 @@ def product(
     return out
 
 
-def recurrence(
-    cell: str,
-    inputs: Tensor,
-    h: Tensor,
-    c: Tensor | None,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
-    norms: Sequence[Tensor],
-    epsilon: float,
-    mask: Tensor | None,
-    resets: Tensor | None,
-    batch_sizes: Tensor,
-    save: bool,
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
-    """Outputs ``[N, D·H]``, final ``h`` and ``c``, and, to ``save`` for the backward pass, gates and norms."""
+def outer(grads: Tensor, data: Tensor, sums: bool = False) -> tuple[Tensor, Tensor | None]:
+    """``grads [N, C]`` (rows may stand apart) transposed times ``data [N, K]``, ``[C, K]``, and the sums of ``grads``.
+
+    The gradients of a product's matrix and bias; the number of threads does not change them.
+    """
+    rows, columns = grads.shape
+    out, sum_of = data.new_empty(columns, data.shape[1]), data.new_empty(columns) if sums else None
+    _function("outer", data.dtype)(
+        grads.data_ptr(),
+        data.data_ptr(),
+        out.data_ptr(),
+        _address(sum_of),
+        rows,
+        columns,
+        data.shape[1],
+        grads.stride(0),
+        torch.get_num_threads(),
+    )
+    return out, sum_of
+
+
+def forward(layer: Layer, save: bool) -> tuple[Kept, Tensor, Tensor | None]:
+    """Outputs and, to ``save`` for the backward pass, gates and norms; final ``h`` and ``c``.
+
+    Integers come with ``weights.ih`` as one table ``[V, D·G·H]`` whose rows they name.
+    """
+    _, data, h, c, weights, mask, *_ = layer
     directions, _, hidden = h.shape
-    steps, gates = len(inputs), weights[0].shape[0] // hidden
-    outputs = inputs.new_empty(steps, directions * hidden)
+    steps, gates = len(data), weights.hh[0].shape[0] // hidden
+    named = not data.is_floating_point()
+    outputs = h.new_empty(steps, directions * hidden)
     h, c = h.clone(), None if c is None else c.clone()
-    saved = inputs.new_empty(directions, steps, SAVED[cell] * hidden) if save and SAVED[cell] else None
-    normalised = inputs.new_empty(directions, steps, gates * hidden) if save and norms else None
-    rates = inputs.new_empty(directions, steps, gates) if save and norms else None
-    _function("forward", inputs.dtype)(
-        _sizes(cell, steps, h, batch_sizes, resets),
-        inputs.data_ptr(),
-        _addresses(weights),
-        _addresses(biases),
-        _addresses(norms),
-        epsilon,
+    width = SAVED[layer.cell] * hidden
+    saved = h.new_empty(directions, steps, width) if save and width else None
+    normalised = h.new_empty(directions, steps, gates * hidden) if save and weights.norm else None
+    rates = h.new_empty(directions, steps, gates) if save and weights.norm else None
+    _function("forward", h.dtype)(
+        layer.sizes(),
+        weights.ih[0].data_ptr() if named else data.data_ptr(),
+        0 if named else data.shape[1],
+        data.data_ptr() if named else 0,
+        [] if named else _addresses(weights.ih),
+        [] if named else _addresses(weights.bias_ih),
+        _addresses(weights.hh),
+        _addresses(weights.bias_hh),
+        _addresses(weights.norm),
+        cells.EPSILON,
         _address(mask),
         h.data_ptr(),
         _address(c),
@@ -106,61 +199,54 @@ def recurrence(
         _address(normalised),
         _address(rates),
     )
-    return outputs, h, c, saved, normalised, rates
+    return Kept(outputs, saved, normalised, rates), h, c
 
 
-def recurrence_backward(
-    cell: str,
-    grad_outputs: Tensor,
-    grad_h: Tensor,
-    grad_c: Tensor | None,
-    h: Tensor,
-    c: Tensor | None,
-    weights: Sequence[Tensor],
-    norms: Sequence[Tensor],
-    mask: Tensor | None,
-    resets: Tensor | None,
-    batch_sizes: Tensor,
-    outputs: Tensor,
-    saved: Tensor | None,
-    normalised: Tensor | None,
-    rates: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of inputs ``[N, D·G·H]``, initial ``h`` and ``c``, and weights ``[D, G·H, H]``.
+class Gradients(NamedTuple):
+    """Of what comes before the products; what is only scratch memory is overwritten by the next call."""
 
-    Then, each where it is not plain from the first: of products ``[D, N, G·H]``, biases and norms ``[D, G·H]``.
-    """
+    h: Tensor
+    c: Tensor | None
+    inputs: Tensor
+    """``[N, D·G·H]``: of the input's contributions to the gates; scratch where the layer multiplies its input."""
+    products: list[Tensor]
+    """``D`` of ``[N, G·H]``: of the recurrent products; scratch."""
+    previous: Tensor
+    """``[D, N, H]``: what entered the recurrent products; scratch."""
+    norms: Tensor | None
+    """``[D, G·H]``."""
+    biases: Tensor | None
+    """``[D, G·H]``: of the recurrent biases, where there are norms."""
+
+
+def backward(layer: Layer, kept: Kept, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor | None) -> Gradients:
+    """Through all steps, back to the products."""
+    cell, _, h, c, weights, mask, *_ = layer
     directions, _, hidden = h.shape
-    steps, rows = len(outputs), weights[0].shape[0]
-    separate = cell == "gru" or bool(norms)
-    grad_h, grad_c = grad_h.clone(), None if grad_c is None else grad_c.clone()
-    grad_inputs = outputs.new_empty(steps, directions * rows)
-    products = outputs.new_empty(directions, steps, rows) if separate else None
-    previous = outputs.new_empty(directions, steps, hidden)
-    grad_norms = outputs.new_zeros(directions, rows) if norms else None
-    grad_biases = outputs.new_zeros(directions, rows) if norms else None
-    _function("backward", outputs.dtype)(
-        _sizes(cell, steps, h, batch_sizes, resets),
-        _addresses(weights),
-        _addresses(norms),
+    steps, rows = len(kept.outputs), weights.hh[0].shape[0]
+    grad_outputs = grad_outputs.contiguous()
+    grad_h, grad_c = _own(grad_h), None if grad_c is None else _own(grad_c)
+    inputs = _scratch("inputs", h, steps, directions * rows) if weights.ih else h.new_empty(steps, directions * rows)
+    products = _scratch("products", h, directions, steps, rows) if cell == "gru" or weights.norm else None
+    previous = _scratch("previous", h, directions, steps, hidden)
+    norms = h.new_zeros(directions, rows) if weights.norm else None
+    biases = h.new_zeros(directions, rows) if weights.norm else None
+    _function("backward", h.dtype)(
+        layer.sizes(),
+        _addresses(weights.hh),
+        _addresses(weights.norm),
         _address(mask),
         h.data_ptr(),
         _address(c),
-        outputs.data_ptr(),
-        _address(saved),
-        _address(normalised),
-        _address(rates),
+        *(_address(tensor) for tensor in kept),
         grad_outputs.data_ptr(),
         grad_h.data_ptr(),
         _address(grad_c),
-        grad_inputs.data_ptr(),
+        inputs.data_ptr(),
         _address(products),
         previous.data_ptr(),
-        _address(grad_norms),
-        _address(grad_biases),
+        _address(norms),
+        _address(biases),
     )
-    by_direction = grad_inputs.view(steps, directions, rows).unbind(1) if products is None else products.unbind(0)
-    grad_weights = outputs.new_empty(directions, rows, hidden)
-    for grads, entered, to in zip(by_direction, previous, grad_weights, strict=True):
-        torch.mm(grads.t(), entered, out=to)
-    return grad_inputs, grad_h, grad_c, grad_weights, products, grad_biases, grad_norms
+    by_direction = inputs.view(steps, directions, rows).unbind(1) if products is None else products.unbind(0)
+    return Gradients(grad_h, grad_c, inputs, list(by_direction), previous, norms, biases)
