@@ -10,10 +10,10 @@ from throughtime.config import Config
 from throughtime.data.config import DataConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.model import RunConfig
-from throughtime.tasks import ClassifierConfig
+from throughtime.tasks import ClassifierConfig, RaterConfig
 from throughtime.train.config import TrainConfig
 
-CONFIGS = {c.__name__: c for c in (DataConfig, VocabularyConfig, ClassifierConfig, TrainConfig, RunConfig)}
+CONFIGS = {c.__name__: c for c in (DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig, TrainConfig, RunConfig)}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from throughtime import nn
     from throughtime.data.textbook import one_hot, pad
     from throughtime.errors import DataError, ModelError, ThroughtimeError, TrainingError, UsageError
+    from throughtime.estimators import SequenceClassifier, SequenceRegressor
     from throughtime.model import Model, load
     from throughtime.ragged import Ragged
 
@@ -24,6 +25,8 @@ __all__ = [
     "Model",
     "ModelError",
     "Ragged",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "ThroughtimeError",
     "TrainingError",
     "UsageError",
@@ -38,6 +41,7 @@ __all__ = [
 _HOMES = {
     "throughtime.data.textbook": ("one_hot", "pad"),
     "throughtime.errors": ("DataError", "ModelError", "ThroughtimeError", "TrainingError", "UsageError"),
+    "throughtime.estimators": ("SequenceClassifier", "SequenceRegressor"),
     "throughtime.model": ("Model", "load"),
     "throughtime.ragged": ("Ragged",),
 }

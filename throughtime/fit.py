@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,19 +14,20 @@ import torch
 
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
-from throughtime.data.vocabulary import Vocabulary
-from throughtime.errors import DataError, TrainingError, UsageError
+from throughtime.data.vectors import Vectors
+from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
+from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.report import write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device, encode
-from throughtime.tasks import Classifier
+from throughtime.tasks import TASKS
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
 from throughtime.train.protocol import Listener
 from throughtime.train.run import Outcome, Run
 
-__all__ = ["OWN_FILES", "FitListener", "Fitted", "Splits", "Summary", "class_names", "fit", "remove_model", "settle"]
+__all__ = ["OWN_FILES", "FitListener", "Fitted", "Splits", "Summary", "fit", "learn", "remove_model", "settle"]
 
 OWN_FILES = (*FILES, "metrics.jsonl", "report.html", "README.md", "config.json")
 """The last one is what tells a model's folder from any other, so it is also the last to go."""
@@ -53,7 +52,7 @@ class Summary:
         unknown: share of the validation tokens that are not in it.
         cut: texts cut short by ``max_length``.
         tokens: tokens a batch.
-        classes: training examples of each class.
+        targets: what is to be told of a text, in words.
         memory: the process's peak so far in bytes, some updates on a copy of the model included.
         plan: updates and seconds to come.
         resumed_at: the update that a resumed run goes on from.
@@ -64,7 +63,7 @@ class Summary:
     unknown: float | None
     cut: int
     tokens: int
-    classes: dict[str, int]
+    targets: str
     memory: int
     plan: Plan
     resumed_at: int | None
@@ -110,28 +109,68 @@ def fit(
 
     Raises:
         UsageError: ``patience`` without anything to choose by.
-        DataError: fewer than two classes, or a label that the training data lacks.
+        DataError: fewer than two classes or numbers, or a label that is none of them.
         TrainingError: see :class:`~throughtime.train.run.Run`.
+    """
+    fitted = learn(splits, config, train, folder, deadline=deadline, resume=resume, listener=listener)
+    _finish(fitted, folder)
+    return fitted
+
+
+def learn(
+    splits: Splits,
+    config: ModelConfig,
+    train: TrainConfig,
+    folder: Path | None = None,
+    *,
+    deadline: float | None = None,
+    resume: bool = False,
+    listener: FitListener | None = None,
+    like: Model | None = None,
+) -> Fitted:
+    """Train a model; of the folder's files only the settings and checkpoints are written.
+
+    Args:
+        splits: the examples.
+        config: the model's settings.
+        train: how to learn.
+        folder: where settings and checkpoints go; none keeps everything in memory.
+        deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
+        resume: go on from the folder's checkpoint instead, if it has one.
+        listener: is told how it goes.
+        like: begin with the weights, the vocabulary and the targets of this model.
+
+    Raises:
+        UsageError, DataError, TrainingError: see :func:`fit`.
     """
     listener, config = listener or FitListener(), config.settled()
     train = train.for_tokens(config.vocabulary.tokens)
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
-    labels = class_names(splits.train)
-    vocabulary = Vocabulary.learn([example.text for example in splits.train], config.vocabulary)
+    make, _, kind = TASKS[config.task]
+    targets = like.task.targets if like else kind.learn(splits.train, config.network)  # type: ignore[arg-type]
+    sequences = [example.text for example in splits.train]
+    vocabulary = like.vocabulary if like else learn_inputs(sequences, config.vocabulary)
     data, valid, test = (
-        encode(part, vocabulary, labels).to(device) for part in (splits.train, splits.valid, splits.test)
+        encode(part, vocabulary, targets).to(device) for part in (splits.train, splits.valid, splits.test)
     )
-    counts = Counter(str(example.label) for example in splits.train)
-    counted = [counts[label] for label in labels]
-    seen = vocabulary.counts(data.inputs)
-    task = Classifier(config.network, len(vocabulary), labels, counted, seen, spelling=vocabulary.spelling).to(device)
+    task = make(
+        config.network,  # type: ignore[arg-type]
+        len(vocabulary),
+        targets,  # type: ignore[arg-type]
+        vocabulary.counts(data.inputs),
+        spelling=vocabulary.spelling,
+        vectors=isinstance(vocabulary, Vectors),
+    ).to(device)
+    if like:
+        task.load_state_dict(like.task.state_dict())
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not resume:  # not before now: until here anything may still turn out wrong with the new data
-        remove_model(folder)
-    model.save_settings(folder)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:  # not before now: until here anything may still turn out wrong with the new data
+            remove_model(folder)
+        model.save_settings(folder)
     budget = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))
     batches = Batches(data, budget, config.run.seed)
     run = Run(
@@ -145,12 +184,15 @@ def fit(
         listener=listener,
     )
     resumed_at = run.prepare()
-    listener.prepared(_summary(model, batches, valid, splits.train, counts, run.plan, resumed_at))
+    listener.prepared(_summary(model, batches, valid, sequences, run.plan, resumed_at))
     outcome = run.go()
     metrics = [task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test)]
-    fitted = Fitted(model, outcome, *metrics)
-    _finish(fitted, folder)
-    return fitted
+    return Fitted(model, outcome, *metrics)
+
+
+def learn_inputs(sequences: Sequence[Any], config: VocabularyConfig) -> Vocabulary | Vectors:
+    """What turns texts, or arrays of numbers, into what the network reads."""
+    return Vocabulary.learn(sequences, config) if isinstance(sequences[0], str) else Vectors.learn(sequences)
 
 
 def settle(config: ModelConfig) -> torch.device:
@@ -169,21 +211,6 @@ def settle(config: ModelConfig) -> torch.device:
     return device
 
 
-def class_names(examples: Sequence[Example]) -> list[str]:
-    """The distinct labels: whole numbers by value, others by alphabet.
-
-    Raises:
-        DataError: when there are fewer than two.
-    """
-    labels = {str(example.label) for example in examples}
-    if len(labels) < 2:
-        found = f"only {labels.pop()!r}" if labels else "no examples"
-        path = examples[0].path if examples else None
-        raise DataError(f"expected at least two different labels to tell apart, found {found}", path=path)
-    numeric = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
-    return sorted(labels, key=(lambda label: (int(label), label)) if numeric else None)
-
-
 def remove_model(folder: Path) -> None:
     """Remove a model's own files and checkpoints from a folder, and nothing else."""
     remove_checkpoints(folder / "checkpoints")
@@ -195,8 +222,7 @@ def _summary(
     model: Model,
     batches: Batches,
     valid: Dataset,
-    train: Sequence[Example],
-    counts: dict[str, int],
+    sequences: Sequence[Any],
     plan: Plan,
     resumed_at: int | None,
 ) -> Summary:
@@ -204,9 +230,9 @@ def _summary(
         parameters=model.parameters,
         symbols=len(model.vocabulary),
         unknown=model.vocabulary.unknown(valid.inputs) if len(valid) else None,
-        cut=model.vocabulary.cut([example.text for example in train]),
+        cut=model.vocabulary.cut(sequences),
         tokens=batches.budget,
-        classes={label: counts[label] for label in model.labels},
+        targets=model.task.targets.in_words(),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         plan=plan,
         resumed_at=resumed_at,

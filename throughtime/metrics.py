@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["classification", "confusion"]
+__all__ = ["classification", "confusion", "rating"]
 
 
 def classification(targets: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, object]:
@@ -36,3 +36,24 @@ def confusion(targets: np.ndarray, predicted: np.ndarray, classes: int) -> list[
 
     table: list[list[int]] = confusion_matrix(targets, predicted, labels=list(range(classes))).tolist()
     return table
+
+
+def rating(targets: np.ndarray, predicted: np.ndarray, grades: Sequence[float] = ()) -> dict[str, float | None]:
+    """``mae``, ``rmse``, ``accuracy`` (of the nearest grade; none without grades) and Spearman's rank correlation.
+
+    >>> scores = rating(np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.75, 3.0]), [1, 2, 3, 4])
+    >>> scores["mae"], scores["spearman"]
+    (0.75, 1.0)
+    """
+    from scipy.stats import spearmanr
+
+    errors = targets.astype(np.float64) - predicted.astype(np.float64)
+    constant = len(set(targets.tolist())) < 2 or len(set(predicted.tolist())) < 2  # no order, so no correlation
+    steps = np.array(grades, dtype=np.float64)
+    nearest = steps[np.abs(predicted[:, None] - steps).argmin(1)] if len(steps) else None
+    return {
+        "mae": float(np.abs(errors).mean()),
+        "rmse": float(np.sqrt((errors**2).mean())),
+        "accuracy": None if nearest is None else float(np.mean(nearest == targets)),
+        "spearman": None if constant else float(spearmanr(targets, predicted).statistic),
+    }

@@ -15,18 +15,21 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from throughtime.config import Config
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
+from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import DataError, ModelError, UsageError
 from throughtime.storage import sha256, sha256_of_json, write_atomically, write_tensors
 from throughtime.stream import Stream
-from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.tasks import TASKS, ClassifierConfig, TextTask
+from throughtime.tasks.pooled import PooledConfig
+from throughtime.tasks.targets import Targets
 from throughtime.version import __version__
 
 __all__ = ["FILES", "FORMAT", "Model", "ModelConfig", "RunConfig", "load"]
@@ -49,15 +52,24 @@ class ModelConfig(Config):
 
     format: int = FORMAT
     throughtime: str = __version__
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "rate"] = "classify"
     command: str = ""
     vocabulary: VocabularyConfig = VocabularyConfig()
-    network: ClassifierConfig = ClassifierConfig()
+    network: SerializeAsAny[PooledConfig] = ClassifierConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     run: RunConfig = RunConfig()
     data: dict[str, Any] = Field(default_factory=dict)
     result: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _network_of_the_task(cls, content: Any) -> Any:
+        """The network's settings are those of the task's class."""
+        network = content.get("network")
+        if not isinstance(network, dict) or content.get("task", "classify") not in TASKS:
+            return content
+        return content | {"network": TASKS[content.get("task", "classify")][1].model_validate(network)}
 
     def settled(self) -> ModelConfig:
         """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs."""
@@ -72,24 +84,24 @@ class Model:
 
     Args:
         config: everything it was made with.
-        vocabulary: its symbols.
-        task: the network, with its labels.
+        vocabulary: its symbols, or how vectors are scaled.
+        task: the network, with its targets.
 
     Make one with ``throughtime train`` and read it with :func:`load`.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, task: Classifier) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary | Vectors, task: TextTask) -> None:
         self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
 
     @property
     def labels(self) -> list[str]:
-        """The classes, in the order of the probabilities' columns."""
-        return self.task.labels
+        """The classes, or grades, in the order of the probabilities' columns; empty where there are none."""
+        return self.task.targets.labels
 
     # ---- using it ----
 
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """``[M, C]``: the probability of each label for each text.
+    def answers(self, texts: Sequence[str]) -> np.ndarray:
+        """``[M, K]``: all that the task tells of each text; for classes their probabilities, for ratings see the rater.
 
         Raises:
             UsageError: for one text in place of a list of them.
@@ -98,35 +110,48 @@ class Model:
             raise UsageError("expected a list of texts, found one text: put it in a list")
         texts = list(texts)
         if not texts:
-            return np.zeros((0, len(self.labels)), dtype=np.float32)
+            return np.zeros((0, len(self.task.targets.answer_names())), dtype=np.float32)
         batches = self.batches(Dataset(self.vocabulary.encode(texts)))
         rows: list[int] = []
         tables = []
         for batch in batches:
             rows.extend(batch.rows)
-            tables.append(self.task.probabilities(batch.inputs).cpu().numpy())
+            tables.append(self.task.answers(batch.inputs).cpu().numpy())
         table = np.concatenate(tables)
         back = np.empty(len(rows), dtype=np.int64)
         back[rows] = np.arange(len(rows))
         found: np.ndarray = table[back]
         return found
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """The most probable label of each text."""
-        return [self.labels[place] for place in self.probabilities(texts).argmax(1)]
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """``[M, C]``: the probability of each label for each text.
+
+        Raises:
+            UsageError: for one text in place of a list of them; from a model whose answers are numbers of any size.
+        """
+        answers = self.answers(texts)
+        if answers.shape[1] < len(self.labels) or not self.labels:
+            raise UsageError("expected a model with classes or grades, found one whose answers are plain numbers")
+        return answers[:, answers.shape[1] - len(self.labels) :]
+
+    def predict(self, texts: Sequence[str]) -> list[Any]:
+        """The most probable label of each text, or its number."""
+        return [self.task.targets.cells(answer)[0] for answer in self.answers(texts)]
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """``accuracy``, ``macro_f1``, ``f1_by_class``, ``loss``, ``examples`` and the ``confusion`` table.
+        """The task's metrics: see its ``evaluate``.
 
         Raises:
             DataError: for a label that the model does not know, with its place.
         """
         if not examples:
             raise DataError("expected examples to evaluate on, found none")
-        return self.task.evaluate(self.batches(encode(examples, self.vocabulary, self.labels)))
+        return self.task.evaluate(self.batches(encode(examples, self.vocabulary, self.task.targets)))
 
     def stream(self) -> Stream:
-        """See :class:`~throughtime.stream.Stream`; for models that read one way."""
+        """See :class:`~throughtime.stream.Stream`; for models of texts that read one way."""
+        if isinstance(self.vocabulary, Vectors):
+            raise UsageError("expected a model of texts to stream, found one of arrays")
         return Stream(self.task, self.vocabulary)
 
     def batches(self, data: Dataset) -> Batches:
@@ -157,11 +182,18 @@ class Model:
         write_atomically(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
 
     def save_settings(self, folder: Path) -> None:
-        """Write all but the weights, as a run does before its first step."""
+        """Write all but the weights, as a run does before its first step.
+
+        Raises:
+            UsageError: for a model of vectors, which has no folder's form yet.
+        """
+        if isinstance(self.vocabulary, Vectors):
+            raise UsageError("expected a model of texts to write into a folder, found one of arrays: pickle it instead")
         unfinished = self.config.model_copy(update={"files": {}})
         write_atomically(folder / "config.json", unfinished.model_dump_json(indent=2) + "\n")
         self.vocabulary.save(folder / "tokenizer.json")
-        write_atomically(folder / "labels.json", json.dumps(self.labels, ensure_ascii=False, indent=2) + "\n")
+        targets = json.dumps(self.task.targets.to_json(), ensure_ascii=False, indent=2)
+        write_atomically(folder / "labels.json", f"{targets}\n")
 
 
 def choose_device(name: str) -> torch.device:
@@ -176,27 +208,15 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and there) else "cpu")
 
 
-def encode(examples: Sequence[Example], vocabulary: Vocabulary, labels: Sequence[str]) -> Dataset:
-    """Examples as symbols and class numbers.
+def encode(examples: Sequence[Example], vocabulary: Vocabulary | Vectors, targets: Targets) -> Dataset:
+    """Examples as symbols and targets.
 
     Raises:
-        DataError: for a label that is not among ``labels``, with its place.
+        DataError: for a label that cannot be a target, with its place.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
-    for example in examples:
-        if example.label not in numbers:
-            raise DataError(
-                f"expected one of the labels of the training data ({_some(labels)}), found {example.label!r}",
-                path=example.path,
-                line=example.line,
-            )
-    targets = torch.tensor([numbers[str(example.label)] for example in examples])
+    encoded = targets.encode(examples)
     places = tuple(f"{example.path} line {example.line}" for example in examples)
-    return Dataset(vocabulary.encode([example.text for example in examples]), targets.long(), places)
-
-
-def _some(labels: Sequence[str], most: int = 10) -> str:
-    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
+    return Dataset(vocabulary.encode([example.text for example in examples]), encoded, places)
 
 
 def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
@@ -247,8 +267,9 @@ def read_config(folder: Path) -> ModelConfig:
 def assemble(folder: Path, config: ModelConfig, device: str | torch.device) -> Model:
     """The model of a folder whose files were found to be whole."""
     vocabulary = Vocabulary.load(folder / "tokenizer.json", config.vocabulary)
-    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    task = Classifier(config.network, len(vocabulary), labels, spelling=vocabulary.spelling)
+    make, _, targets = TASKS[config.task]
+    labels = targets.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
+    task = make(config.network, len(vocabulary), labels, spelling=vocabulary.spelling)  # type: ignore[arg-type]
     try:
         task.load_state_dict(load_file(folder / "model.safetensors"))
     except (RuntimeError, SafetensorError) as error:

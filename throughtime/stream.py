@@ -1,4 +1,4 @@
-"""A classifier that answers while it reads: state in, state out, equal to the whole."""
+"""A model that answers while it reads: state in, state out, equal to the whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UsageError
-from throughtime.tasks import Classifier
+from throughtime.tasks import TextTask
 
 __all__ = ["Stream"]
 
@@ -18,18 +18,18 @@ class Stream:
     """Reads a text piece by piece. The state is the caller's: keep it, copy it, go back to it.
 
     Args:
-        task: a one-directional classifier.
+        task: a one-directional task.
         vocabulary: its symbols.
 
     Raises:
         UsageError: when the model reads both ways, and so cannot answer before the end.
 
-    After any piece the probabilities are those of the whole text so far, as ``model.probabilities`` gives them,
+    After any piece the answer is that of the whole text so far, as ``model.answers`` gives it,
     provided that pieces end where words do (for characters, anywhere). ``max_length`` does not cut a stream.
     """
 
-    def __init__(self, task: Classifier, vocabulary: Vocabulary) -> None:
-        if task.config.bidirectional:
+    def __init__(self, task: TextTask, vocabulary: Vocabulary) -> None:
+        if task.bidirectional:
             raise UsageError(
                 "expected a model that reads one way, found one that reads both ways: "
                 "train with --no-bidirectional to stream"
@@ -37,17 +37,21 @@ class Stream:
         self._task, self._vocabulary = task.eval(), vocabulary
         self._device = next(task.parameters()).device
         self._sos, self._eos = vocabulary.encode([""])[0].split(1)
-        self.labels = task.labels
+        self.labels = task.targets.labels
+        self._names = task.targets.answer_names()
 
     def start(self) -> Any:
         """The state before anything is read."""
         return self._feed(self._sos, None)[1]
 
     def step(self, piece: str, state: Any) -> tuple[dict[str, float], Any]:
-        """Read a piece of text: the probability of each label for all that was read so far, and the state after it."""
+        """Read a piece of text: the answer for all that was read so far, and the state after it.
+
+        The answer is the probability of each class; of a rating the number as ``predicted``, and each grade's.
+        """
         _, state = self._feed(self._vocabulary.encode([piece], cut=False)[0][1:-1], state)
-        logits, _ = self._feed(self._eos, state)
-        return dict(zip(self.labels, logits.softmax(1)[0].tolist(), strict=True)), state
+        outputs, _ = self._feed(self._eos, state)
+        return dict(zip(self._names, self._task.read(outputs)[0].tolist(), strict=True)), state
 
     @torch.no_grad()
     def _feed(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 import throughtime as tt
 from tests.cli.conftest import SMALL
+from throughtime.cli.main import main
 from throughtime.data.columns import Example
 
 
@@ -102,8 +103,8 @@ def test_verify_finds_no_influence_of_padding_neighbours_and_order(run, trained)
 def test_verify_fails_when_neighbours_have_influence(run, trained, monkeypatch):
     from throughtime.tasks import Classifier
 
-    real = Classifier.probabilities
-    monkeypatch.setattr(Classifier, "probabilities", lambda self, x: real(self, x) + 1e-5 * len(x))
+    real = Classifier.answers
+    monkeypatch.setattr(Classifier, "answers", lambda self, x: real(self, x) + 1e-5 * len(x))
     result = run("verify", trained / "model")
     assert (result.code, "beyond" in result.out) == (1, True)
 
@@ -249,3 +250,54 @@ def test_lines_in_another_encoding(trained):
     assert b"standard input, line 1: expected utf-8, found byte 0xE9" in wrong.stderr
     right = subprocess.run([*words, "--encoding", "latin-1"], input=b"caf\xe9\n", capture_output=True, check=True)
     assert right.stdout.decode().endswith("\tcafé\n")
+
+
+# ---- rate ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rated")
+    stars = {"awful": 1, "dull": 2, "fair": 3, "lovely": 5}
+    rows = [(stars[word], f"a {word} film {n}") for n in range(40) for word in stars]
+    (folder / "stars.csv").write_text("stars,review\n" + "".join(f"{n},{text}\n" for n, text in rows))
+    words = ["train", "rate", folder / "stars.csv", "--label", "stars", "--text", "review", "--out", folder / "model"]
+    assert main([str(word) for word in (*words, "--test", "0.2", *SMALL, "--epochs", "20")]) == 0
+    return folder
+
+
+def test_ratings_are_measured_predicted_and_verified(run, rated, tmp_path):
+    result = run("evaluate", rated / "model", rated / "stars.csv", "--json")
+    scores = json.loads(result.out)
+    assert set(scores) == {"mae", "rmse", "accuracy", "spearman", "loss", "examples"}
+    assert scores["mae"] < 0.5
+    assert scores["accuracy"] > 0.8
+    result = run("predict", rated / "model", rated / "stars.csv", "--out", tmp_path / "told.csv")
+    assert result.code == 0
+    head, first, *_ = (tmp_path / "told.csv").read_text().splitlines()
+    assert head == "stars,review,predicted,p(1),p(2),p(3),p(5)"
+    assert 1 <= float(first.split(",")[2]) < 2.5
+    assert (
+        run("verify", rated / "model", rated / "stars.csv")
+        .out.splitlines()[-1]
+        .startswith("largest change of any answer, 160 texts: 0")
+    )
+    shown = run("inspect", rated / "model").out
+    assert "rate: 4 grades" in shown
+    assert "mean abs. error" in shown
+    assert tt.load(rated / "model").predict(["a lovely film"])[0] > 3
+    for name in ("report.html", "README.md"):
+        assert "Text rater: 1 to 5" in (rated / "model" / name).read_text()
+
+
+def test_what_rating_says_on_screen_and_of_bad_labels(run, tmp_path):
+    path = tmp_path / "sizes.csv"
+    path.write_text("size,text\n" + "".join(f"{n}.5,a text of {n}\n" for n in range(40)))
+    result = run("train", "rate", path, "--text", "text", "--label", "size", "--out", tmp_path / "m", *SMALL)
+    assert result.code == 0
+    assert "numbers, learnt by their squared error (--loss squared)" in result.err
+    path.write_text(path.read_text() + "big,a text\n")
+    result = run("train", "rate", path, "--text", "text", "--label", "size", "--out", tmp_path / "n", *SMALL)
+    assert result.code == 2
+    assert "sizes.csv, line 42" in result.err
+    assert "expected a number as label, found 'big'" in result.err

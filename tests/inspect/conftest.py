@@ -7,7 +7,7 @@ import pytest
 
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.model import Model, ModelConfig
-from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.tasks import Classes, Classifier, ClassifierConfig
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Record
 
@@ -55,7 +55,7 @@ def make_model() -> Callable[..., Model]:
             "result": result,
         }
         config = ModelConfig(**(settings | more))
-        return Model(config, vocabulary, Classifier(network, len(vocabulary), labels))
+        return Model(config, vocabulary, Classifier(network, len(vocabulary), Classes(list(labels))))
 
     return make
 

@@ -183,6 +183,42 @@ def test_backward_twice_gives_the_same(compiled):
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
+@cells
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("lengths", [[150, 120, 40, 3, 1], [3] * 140, [40]], ids=["long", "many", "one row"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_long_and_large_batches_equal_the_reference(cell, directions, lengths, threads, compiled):
+    """They pass through the kernels in several blocks; one row has its products made at once, by all threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        problem = Problem(cell, 67, lengths, torch.float64, directions=directions)
+        assert_close(problem.results("kernels"), problem.results("reference"), torch.float64)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_gradients_outlive_the_next_backward_pass(compiled):
+    """What the kernels keep for their next call is theirs alone."""
+    one, other = (Problem("gru", 9, lengths, torch.float64) for lengths in ([11, 8, 7], [9, 9, 8]))
+    first = torch.autograd.grad(one.run("kernels")[0].sum(), one.sources)
+    copies = [grad.clone() for grad in first]
+    torch.autograd.grad(other.run("kernels")[0].square().sum(), other.sources)
+    assert all(torch.equal(grad, copy) for grad, copy in zip(first, copies, strict=True))
+
+
+@pytest.mark.parametrize("steps", [3, 40])
+def test_symbols_of_any_integer_type_within_their_range(steps, compiled):
+    weights = Weights(hh=[torch.randn(6, 6)], ih=[torch.randn(6, 11)])
+    state, sizes = (torch.zeros(1, 1, 6),), torch.ones(steps, dtype=torch.int64)
+    symbols = torch.arange(steps) % 11
+    whole, _ = layer("elman_tanh", symbols, state, weights, sizes)
+    assert torch.equal(layer("elman_tanh", symbols.to(torch.int32), state, weights, sizes)[0], whole)
+    for wrong in (-1, 11):
+        with pytest.raises((ValueError, IndexError, RuntimeError), match=r"range|bounds|expected symbols from 0 to 10"):
+            layer("elman_tanh", symbols.index_fill(0, torch.tensor([2]), wrong), state, weights, sizes)
+
+
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_the_op_tells_its_shapes(cell, compiled):
     problem = Problem(cell, 3, LENGTHS["different"], torch.float32, directions=2)

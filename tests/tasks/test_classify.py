@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from throughtime.data.batches import Batch
 from throughtime.ragged import Ragged
-from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.tasks import Classes, Classifier, ClassifierConfig
 
 LABELS = ["a", "b", "c"]
 INPUTS = Ragged.from_list([[2, 7, 8, 3], [2, 3], [2, 9, 9, 9, 5, 3]])
@@ -18,7 +18,7 @@ def make(counts=(), symbol_counts=(), **settings):
     config = ClassifierConfig(
         **{"hidden_size": 6, "embedding_size": 5, "pooling": "max", "label_smoothing": 0.0, **settings}
     )
-    return Classifier(config, 12, LABELS, counts, symbol_counts).eval()
+    return Classifier(config, 12, Classes(LABELS, counts), symbol_counts).eval()
 
 
 def batch():
@@ -52,15 +52,15 @@ def test_one_hot_inputs_are_computed_without_building_them():
 
 def test_padding_has_no_influence_at_all():
     model = make(bidirectional=True, num_layers=2)
-    plain = model.probabilities(INPUTS)
+    plain = model.answers(INPUTS)
     for pads in (0, 100):
         padded = INPUTS.to_padded(value=0, length=6 + pads)
-        assert torch.equal(model.probabilities(Ragged.from_padded(padded, INPUTS.lengths)), plain)
+        assert torch.equal(model.answers(Ragged.from_padded(padded, INPUTS.lengths)), plain)
 
 
 def test_evaluation_leaves_training_as_it_was_and_uses_no_dropout():
     model = make(symbol_counts=[1] * 12, dropout=0.9).train()
-    one, other = model.probabilities(INPUTS), model.probabilities(INPUTS)
+    one, other = model.answers(INPUTS), model.answers(INPUTS)
     assert torch.equal(one, other)
     assert model.training
     assert not torch.equal(model(INPUTS), model(INPUTS))

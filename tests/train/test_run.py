@@ -15,12 +15,13 @@ from throughtime.data.columns import Example
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import NonFiniteLossError, TrainingError
 from throughtime.model import encode
-from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.tasks import Classes, Classifier, ClassifierConfig
 from throughtime.train import checkpoint as checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Listener
 from throughtime.train.run import Run
 
+CLASSES = Classes(["bad", "good"])
 SMALL = ClassifierConfig(hidden_size=8, embedding_size=8, recurrent_dropout=0.2)
 
 
@@ -40,10 +41,10 @@ class KillAt(Listener):
 def make_run(folder=None, listener=None, valid=True, config=SMALL, rows=120, **settings):
     examples = [Example(text, label, "made.csv", line) for line, (label, text) in enumerate(reviews(rows), 2)]
     vocabulary = Vocabulary.learn([e.text for e in examples], VocabularyConfig(spelling=False))
-    data = encode(examples[: rows * 4 // 5], vocabulary, ["bad", "good"])
-    held = encode(examples[rows * 4 // 5 :], vocabulary, ["bad", "good"])
+    data = encode(examples[: rows * 4 // 5], vocabulary, CLASSES)
+    held = encode(examples[rows * 4 // 5 :], vocabulary, CLASSES)
     torch.manual_seed(3)
-    task = Classifier(config, len(vocabulary), ["bad", "good"], (), vocabulary.counts(data.inputs))
+    task = Classifier(config, len(vocabulary), CLASSES, vocabulary.counts(data.inputs))
     settings = {"lr": 0.01, "batch_tokens": 100, "epochs": 4, "checkpoint_seconds": 0.0, **settings}
     return Run(
         task,

@@ -11,8 +11,6 @@ from throughtime.data.columns import open_examples
 
 __all__ = ["add_arguments"]
 
-SCORES = ("accuracy", "macro_f1", "f1_by_class", "loss", "examples")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, FILE and how to read and print."""
@@ -36,7 +34,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         screen.print(f"{arguments.file}: {note}")
     metrics = model.evaluate(examples)
     if arguments.json:
-        print_json({name: metrics[name] for name in SCORES})
+        print_json({name: value for name, value in metrics.items() if name != "confusion"})
     else:
-        print_scores(console(stderr=False), {arguments.file.name: metrics})
+        print_scores(console(stderr=False), model.task.measures, {arguments.file.name: metrics})
     return 0

@@ -14,6 +14,7 @@ from throughtime.cli.screen import console, print_scores, sparkline
 from throughtime.errors import ModelError
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
+from throughtime.tasks.targets import Measure
 
 __all__ = ["add_arguments"]
 
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def inspect(arguments: argparse.Namespace) -> int:
     """Show the model, its data, its scores and its curve."""
     model = open_model(arguments)
-    curve = _curve(arguments.model)
+    score = model.task.measures[0]
+    curve = _curve(arguments.model, score)
     if arguments.json:
         content = model.config.model_dump()
         print_json({**content, "parameters": model.parameters, "labels": model.labels, "curve": curve})
@@ -38,8 +40,8 @@ def inspect(arguments: argparse.Namespace) -> int:
     result = model.config.result
     scores = {name: result[name] for name in ("valid", "test") if result.get(name)}
     if scores:
-        print_scores(screen, scores)
-    _print_curve(screen, curve)
+        print_scores(screen, model.task.measures, scores)
+    _print_curve(screen, curve, score)
     screen.print(f"\nThe whole report: {arguments.model / 'report.html'}")
     return 0
 
@@ -52,8 +54,10 @@ def _facts(model: Model) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    table.add_row("task", f"{config.task}: {len(model.labels)} classes")
-    table.add_row("classes", ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
+    kind = {"classify": "classes", "rate": "grades"}[config.task]
+    table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else 'numbers'}")
+    if model.labels:
+        table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
     table.add_row(
         "model",
         f"{network.cell}, {network.num_layers} × {network.hidden_size} units, {direction}, {symbols}, "
@@ -77,25 +81,25 @@ def _facts(model: Model) -> Table:
     return table
 
 
-def _curve(folder: Path) -> list[dict[str, Any]]:
+def _curve(folder: Path, score: Measure) -> list[dict[str, Any]]:
     path = folder / "metrics.jsonl"
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         curve = [json.loads(line) for line in lines]
         for record in curve:
-            _ = record["loss"], record["valid"] and (record["valid"]["loss"], record["valid"]["accuracy"])
+            _ = record["loss"], record["valid"] and (record["valid"]["loss"], record["valid"][score.key])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: expected the record of a training run, found a file that cannot be read") from error
     return curve
 
 
-def _print_curve(screen: Any, curve: list[dict[str, Any]]) -> None:
+def _print_curve(screen: Any, curve: list[dict[str, Any]], score: Measure) -> None:
     if not curve:
         return
     series = {"train loss": [record["loss"] for record in curve]}
     if all(record["valid"] for record in curve):
         series["valid loss"] = [record["valid"]["loss"] for record in curve]
-        series["accuracy"] = [record["valid"]["accuracy"] for record in curve]
+        series[score.title] = [record["valid"][score.key] for record in curve]
     screen.print()
     for name, values in series.items():
-        screen.print(f"{name:<11} {sparkline(values)}  {values[0]:.4f} → {values[-1]:.4f}")
+        screen.print(f"{name:<14} {sparkline(values)}  {values[0]:.4f} → {values[-1]:.4f}")

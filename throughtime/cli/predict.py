@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TextIO
 
-import numpy as np
-
 from throughtime.cli.common import add_model, open_model, source_of
 from throughtime.cli.screen import console
 from throughtime.data.columns import Example, open_examples
@@ -64,7 +62,8 @@ def predict(arguments: argparse.Namespace) -> int:
 
 
 def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO, encoding: str) -> None:
-    """Label, probability and text for each line, as it comes."""
+    """Label and probability, or number, and text for each line, as it comes."""
+    most = 2 if model.config.task == "classify" else 1
     for number, line in enumerate(source, 1):
         try:
             text = line.decode(encoding).rstrip("\r\n")
@@ -74,9 +73,8 @@ def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO, encodin
                 path="standard input",
                 line=number,
             ) from error
-        row = model.probabilities([text])[0]
-        best = int(row.argmax())
-        target.write(f"{model.labels[best].translate(_BLANKS)}\t{row[best]:.4f}\t{text}\n")
+        told = model.task.targets.cells(model.answers([text])[0])[:most]
+        target.write("".join(f"{_cell(value)}\t" for value in told) + f"{text}\n")
         target.flush()
 
 
@@ -106,29 +104,28 @@ def _predict_file(arguments: argparse.Namespace, model: Model, target: TextIO, k
         encoding=arguments.encoding,
         format=arguments.format,
     ) as opened:
-        writer = WRITERS[f".{kind}"](target, _columns(opened.names, opened.header, model.labels))
+        writer = WRITERS[f".{kind}"](target, _columns(opened.names, opened.header, model.task.targets.columns()))
         for chunk in _chunks(opened.rows):
-            table = model.probabilities([example.text for _, example in chunk])
-            for (row, _), probabilities in zip(chunk, table, strict=True):
-                writer.write([*row.fields, *_predicted(probabilities, model.labels)])
+            answers = model.answers([example.text for _, example in chunk])
+            for (row, _), answer in zip(chunk, answers, strict=True):
+                writer.write([*row.fields, *model.task.targets.cells(answer)])
             count += len(chunk)
         return count, opened.tally.notes()
 
 
-def _columns(names: Sequence[str], header: bool, labels: Sequence[str]) -> list[str]:
+def _columns(names: Sequence[str], header: bool, told: Sequence[str]) -> list[str]:
     """The file's own columns, then ours; a name that is taken gets an underscore more."""
     own = names if header else [f"column {name}" if name.isdecimal() else name for name in names]
     columns: list[str] = []
-    for name in (*own, "predicted", "probability", *(f"p({label})" for label in labels)):
+    for name in (*own, *told):
         while name in columns:
             name += "_"
         columns.append(name)
     return columns
 
 
-def _predicted(probabilities: np.ndarray, labels: Sequence[str]) -> list[str | float]:
-    best = int(probabilities.argmax())
-    return [labels[best], *(round(float(p), 6) for p in (probabilities[best], *probabilities))]
+def _cell(value: str | float) -> str:
+    return value.translate(_BLANKS) if isinstance(value, str) else f"{value:.4f}"
 
 
 def _chunks(rows: Iterator[tuple[Row, Example]]) -> Iterator[list[tuple[Row, Example]]]:

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from throughtime.fit import FitListener, Summary
 from throughtime.inspect.words import bytes_in_words, seconds_in_words
+from throughtime.tasks.targets import Measure
 from throughtime.train.loop import Step
 from throughtime.train.protocol import Record
 from throughtime.train.stopping import Progress as RunProgress
@@ -24,11 +25,11 @@ class ProgressScreen(FitListener):
 
     Args:
         console: where.
-        score_name: the metric that weights are chosen by.
+        score: the metric that weights are chosen by.
     """
 
-    def __init__(self, console: Console, score_name: str) -> None:
-        self.console, self.score_name = console, score_name
+    def __init__(self, console: Console, score: Measure) -> None:
+        self.console, self.score = console, score
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -52,8 +53,7 @@ class ProgressScreen(FitListener):
     def prepared(self, summary: Summary) -> None:
         """The summary, and the head of the table of evaluations."""
         say = self.console.print
-        most = max(summary.classes.values()) / sum(summary.classes.values())
-        say(f"{len(summary.classes)} classes; always guessing the most frequent one would be right in {most:.1%}")
+        say(summary.targets)
         unknown = "" if summary.unknown is None else f", {summary.unknown:.1%} of the validation tokens unknown"
         say(f"{summary.symbols:,} symbols{unknown}; batches of about {summary.tokens:,} tokens, none of them padding")
         if summary.cut:
@@ -69,7 +69,8 @@ class ProgressScreen(FitListener):
         )
         if summary.resumed_at is not None:
             say(f"going on from the checkpoint of update {summary.resumed_at:,}", style="bold")
-        say(f"\n{'epoch':>7} {'update':>8} {'train loss':>11} {'valid loss':>11} {self.score_name:>9}  clipped    time")
+        heads = f"{'epoch':>7} {'update':>8} {'train loss':>11} {'valid loss':>11} {self.score.title:>14}"
+        say(f"\n{heads}  clipped    time")
         self._bar.start()
         self._task = self._bar.add_task(
             "training", total=plan.updates, completed=summary.resumed_at or 0, loss="—", rate="—"
@@ -97,11 +98,11 @@ class ProgressScreen(FitListener):
         """A line of the table; a star marks the best so far."""
         loss, score = "—", "—"
         if record.valid is not None:
-            loss, score = f"{record.valid['loss']:.4f}", f"{record.valid[self.score_name]:.2%}"
+            loss, score = f"{record.valid['loss']:.4f}", self.score.shown(record.valid[self.score.key])
             if record.best:
                 self._best = f" (best {score})"
         self.console.print(
-            f"{record.epoch:>7.2f} {record.update:>8,} {record.loss:>11.4f} {loss:>11} {score:>9}"
+            f"{record.epoch:>7.2f} {record.update:>8,} {record.loss:>11.4f} {loss:>11} {score:>14}"
             f"{'*' if record.best else ' '} {record.clipped:>8.1%} {seconds_in_words(record.seconds):>7}"
         )
 

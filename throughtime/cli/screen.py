@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from throughtime.tasks.targets import Measure
 
 __all__ = ["console", "print_scores", "sparkline"]
 
@@ -28,17 +30,17 @@ def sparkline(values: list[float]) -> str:
     return "".join(blocks[round((value - low) / ((high - low) or 1) * (len(blocks) - 1))] for value in values)
 
 
-def print_scores(screen: Console, metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """A row a data set: accuracy, macro F1, loss, examples; then a row a class with its F1, when they are few."""
+def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    """A row a data set: its measures and examples; then a row a class with its F1, when they are few."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", "accuracy", "macro F1", "loss", "examples"):
+    for name in ("", *(measure.title for measure in measures), "examples"):
         table.add_column(name, justify="right" if name else "left")
     for name, scores in metrics.items():
-        cells = [f"{scores['accuracy']:.2%}", f"{scores['macro_f1']:.2%}", f"{scores['loss']:.4f}"]
+        cells = [measure.shown(scores[measure.key]) for measure in measures]
         table.add_row(name, *cells, str(scores["examples"]))
     screen.print(table)
-    classes = list(next(iter(metrics.values()))["f1_by_class"])
-    if len(classes) > MOST_CLASSES:
+    classes = list(next(iter(metrics.values())).get("f1_by_class", ()))
+    if not 0 < len(classes) <= MOST_CLASSES:
         return
     apart = Table(box=None, pad_edge=False, header_style="bold")
     apart.add_column("F1 of")

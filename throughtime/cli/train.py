@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,35 +25,39 @@ from throughtime.fit import OWN_FILES, Fitted, Splits, fit
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import ModelConfig, RunConfig, read_config
 from throughtime.storage import sha256
-from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.tasks import TASKS
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 
 __all__ = ["add_arguments"]
 
+Strata = Callable[[Sequence[Example]], list[str]]
+
+WORDS = {
+    "classify": ("one class for a text", "Learn to give each text one class."),
+    "rate": ("a number for a text", "Learn to give each text a number: a grade, or any."),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The tasks, and under each its flags."""
     tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
-    classify = tasks.add_parser(
-        "classify",
-        help="one class for a text",
-        description="Learn to give each text one class.",
-        allow_abbrev=False,
-    )
-    classify.add_argument("file", type=Path, metavar="FILE", help="a file, or a folder with a file or folder a class")
-    folder = classify.add_argument_group("The model's folder")
-    folder.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the model goes")
-    folder.add_argument("--resume", action="store_true", help="go on where an earlier run in DIR stopped")
-    folder.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
-    folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
-    for config in (DataConfig, VocabularyConfig, ClassifierConfig, TrainConfig, RunConfig):
-        add_config(classify, config)
-    classify.set_defaults(run=train_classifier)
+    for name, (help, description) in WORDS.items():
+        task = tasks.add_parser(name, help=help, description=description, allow_abbrev=False)
+        task.add_argument("file", type=Path, metavar="FILE", help="a file, or a folder with a file or folder a class")
+        folder = task.add_argument_group("The model's folder")
+        folder.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the model goes")
+        folder.add_argument("--resume", action="store_true", help="go on where an earlier run in DIR stopped")
+        folder.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
+        folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
+        for config in (DataConfig, VocabularyConfig, TASKS[name][1], TrainConfig, RunConfig):
+            add_config(task, config)
+        task.set_defaults(run=train_task, task=name)
 
 
-def train_classifier(arguments: argparse.Namespace) -> int:
+def train_task(arguments: argparse.Namespace) -> int:
     """Read, train, save, and say what to do next."""
+    task, network, _ = TASKS[arguments.task]
     screen = console(quiet=arguments.quiet)
     data = read_config_flags(arguments, DataConfig)
     vocabulary = read_config_flags(arguments, VocabularyConfig)
@@ -60,7 +65,8 @@ def train_classifier(arguments: argparse.Namespace) -> int:
     config = ModelConfig(
         command=_command(arguments.words),
         vocabulary=vocabulary,
-        network=read_config_flags(arguments, ClassifierConfig),
+        task=arguments.task,
+        network=read_config_flags(arguments, network),
         run=read_config_flags(arguments, RunConfig),
         train=train.model_dump(),
     ).settled()
@@ -69,13 +75,13 @@ def train_classifier(arguments: argparse.Namespace) -> int:
         remove_checkpoints(arguments.out / "checkpoints")  # left where a kill came between the last two steps
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
-    splits, facts = _read(arguments.file, data, config.run.seed, screen)
+    splits, facts = _read(arguments.file, data, TASKS[arguments.task][2].strata, config.run.seed, screen)
     config = config.model_copy(update={"data": facts})
     if begun is not None:
         _check_same(begun, config)
     deadline = None if train.minutes is None else BEGUN + 60 * train.minutes - _closing_seconds(train.minutes)
     try:
-        with ProgressScreen(screen, Classifier.score_name) as progress:
+        with ProgressScreen(screen, task.measures[0]) as progress:
             fitted = fit(
                 splits, config, train, arguments.out, deadline=deadline, resume=begun is not None, listener=progress
             )
@@ -138,6 +144,8 @@ def _look_at_folder(arguments: argparse.Namespace) -> ModelConfig | None:
 
 def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
     """Raise UsageError naming the first setting, or file, that is not what the run began with."""
+    if begun.task != now.task:
+        raise UsageError(f"expected train {begun.task}, as the run began with, found train {now.task}")
     for part in ("vocabulary", "network", "run"):
         _check_same_values(getattr(begun, part).model_dump(), getattr(now, part).model_dump())
     passive = {"checkpoint_seconds"}
@@ -167,7 +175,7 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(path: Path, options: DataConfig, seed: int, screen: Console) -> tuple[Splits, dict[str, Any]]:
+def _read(path: Path, options: DataConfig, strata: Strata, seed: int, screen: Console) -> tuple[Splits, dict[str, Any]]:
     """The examples, parted, and what ``config.json`` says of them."""
     everything, source = read_examples(
         path,
@@ -196,7 +204,7 @@ def _read(path: Path, options: DataConfig, seed: int, screen: Console) -> tuple[
             parts[name] = read_like(Path(wanted), source)
             facts[name] = {"path": _plain(wanted), "sha256": _hash(Path(wanted))}
         else:
-            parts[name], train = _hold_out(train, share, seed)
+            parts[name], train = _hold_out(train, strata, share, seed)
     for name, part in (("train", train), *parts.items()):
         facts.setdefault(name, {})["rows"] = len(part)
     screen.print(", ".join(f"{len(p):,} to {w}" for w, p in _purposes(train, parts) if p))
@@ -207,8 +215,8 @@ def _purposes(train: list[Example], parts: dict[str, list[Example]]) -> list[tup
     return [("learn from", train), ("choose by", parts["valid"]), ("test on", parts["test"])]
 
 
-def _hold_out(examples: list[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    kept, held = stratified_split([str(example.label) for example in examples], share, seed)
+def _hold_out(examples: list[Example], strata: Strata, share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    kept, held = stratified_split(strata(examples), share, seed)
     return [examples[row] for row in held], [examples[row] for row in kept]
 
 
@@ -248,10 +256,10 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
         screen.print(f"The weights of update {outcome.best.update:,} did best and are kept.")
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
-        print_scores(screen, scores)
+        print_scores(screen, fitted.model.task.measures, scores)
     screen.print(
         f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:\n"
         f"  throughtime evaluate {out} FILE      measure it on another file with labels\n"
-        f"  throughtime predict {out} FILE       label a file, or - for lines as they come\n"
+        f"  throughtime predict {out} FILE       answer for a file, or - for lines as they come\n"
         f"  throughtime inspect {out}            what it is and how it learnt"
     )

@@ -44,7 +44,7 @@ def verify(arguments: argparse.Namespace) -> int:
             screen.print(f"{change:<24} {_shown(difference)}")
         verdict = "within" if largest <= LIMIT else "beyond"
         size = _shown(largest)
-        screen.print(f"largest change of any probability, {len(inputs)} texts: {size}, {verdict} {LIMIT:.0e}")
+        screen.print(f"largest change of any answer, {len(inputs)} texts: {size}, {verdict} {LIMIT:.0e}")
     return 0 if largest <= LIMIT else 1
 
 

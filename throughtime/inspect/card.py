@@ -9,6 +9,7 @@ from typing import Any
 
 from throughtime.model import Model
 from throughtime.storage import write_atomically
+from throughtime.tasks.targets import Measure
 
 __all__ = ["PARTS", "interval", "network_in_words", "write_card"]
 
@@ -20,9 +21,9 @@ PARTS = {"test": "test", "valid": "validation"}
 """The results there may be, the one never used for a choice first."""
 
 CARD = """\
-# A text classifier with {classes} classes
+# {title}
 
-It reads a text and tells its class: {network}, trained with Throughtime from nothing else than the data below.
+It reads a text and tells its {answer}: {network}, trained with Throughtime from nothing else than the data below.
 `report.html` beside this file shows how it learnt and where it errs.
 
 ## Use
@@ -36,15 +37,15 @@ It reads a text and tells its class: {network}, trained with Throughtime from no
 import throughtime as tt
 
 model = tt.load("DIR")
-model.predict(["a text", "another one"])  # a label each
-model.probabilities(["a text", "another one"])  # a row each, a column a label
+model.predict(["a text", "another one"])  # a {answer} each
+model.answers(["a text", "another one"])  # a row each: {columns}
 ```
 
 ## Scores
 
 {scores}
 
-## Labels
+## What it can answer
 
 {labels}
 
@@ -61,14 +62,21 @@ model.probabilities(["a text", "another one"])  # a row each, a column a label
 - It was trained on the data above and on nothing else; text of another kind, time or language can fare worse than
   the scores say.
 - {unknown} that training did not show become `<unk>`: all of them look the same to it.
-- The probabilities are not calibrated: 0.9 does not mean right nine times in ten.
-- It always answers with one of its labels, also where none fits.
+{own_limits}
 
 ## Version and licence
 
 Made with throughtime {version} (model format {format}).
 Licence: for the owner of the model and its data to state.
 """
+
+
+OWN_LIMITS = {
+    "classify": """\
+- The probabilities are not calibrated: 0.9 does not mean right nine times in ten.
+- It always answers with one of its labels, also where none fits.""",
+    "rate": "- It always answers with a number, also where the text says nothing of the kind.",
+}
 
 
 def write_card(path: Path, model: Model) -> None:
@@ -79,9 +87,14 @@ def write_card(path: Path, model: Model) -> None:
     """
     config = model.config
     content = CARD.format(
-        classes=len(model.labels),
+        title=_escape(model.task.targets.title()),
+        answer={"classify": "class", "rate": "number"}[config.task],
+        columns="the probability of each class"
+        if config.task == "classify"
+        else "the number, then each grade's chance",
+        own_limits=OWN_LIMITS[config.task],
         network=network_in_words(model),
-        scores=_scores(config.result),
+        scores=_scores(model),
         labels=_labels(model),
         data=_data(config.data),
         settings=_settings(model),
@@ -120,28 +133,35 @@ def interval(share: float, count: int) -> tuple[float, float]:
     return max(0.0, min(share, (middle - spread) / whole)), min(1.0, max(share, (middle + spread) / whole))
 
 
-def _scores(result: dict[str, Any]) -> str:
+def _scores(model: Model) -> str:
+    result, measures = model.config.result, model.task.measures
     found = {name: result[part] for part, name in PARTS.items() if result.get(part)}
     if not found:
         return "No data was held out, so nothing is known of how well it does."
     rows = [
-        (name, f"{scores['examples']:,}", _accuracy(scores), f"{scores['macro_f1']:.1%}", f"{scores['loss']:.4f}")
+        (name, f"{scores['examples']:,}", *(_measure(measure, scores) for measure in measures))
         for name, scores in found.items()
     ]
-    table = _table(("data", "examples", "accuracy (95% interval)", "macro F1", "loss"), rows)
+    titles = [f"{measure.title} (95% interval)" if measure.key == "accuracy" else measure.title for measure in measures]
+    table = _table(("data", "examples", *titles), rows)
     return f"{table}\n\nThe validation data chose the weights; the test data, where there is some, had no part in it."
 
 
-def _accuracy(scores: dict[str, Any]) -> str:
-    low, high = interval(scores["accuracy"], scores["examples"])
-    return f"{scores['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+def _measure(measure: Measure, scores: dict[str, Any]) -> str:
+    value = scores[measure.key]
+    if measure.key != "accuracy" or value is None:
+        return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
+    low, high = interval(value, scores["examples"])
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _labels(model: Model) -> str:
     """The labels, with their F1 where it is known."""
     result = model.config.result
     part = next((part for part in PARTS if result.get(part)), None)
-    if part is None:
+    if not model.labels:
+        return "Any number."
+    if part is None or "f1_by_class" not in result[part]:
         return "\n".join(f"- {_escape(label)}" for label in model.labels)
     f1 = result[part]["f1_by_class"]
     return _table(

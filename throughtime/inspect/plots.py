@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from throughtime.tasks.targets import Measure
 from throughtime.train.protocol import Record
 
 __all__ = ["Chart", "Line", "charts", "draw"]
@@ -63,18 +64,14 @@ class Chart:
     height: float = 2.7
 
 
-def charts(history: Sequence[Record]) -> list[Chart]:
-    """What a run's evaluations show: the loss, the scores if it had validation data, and the gradient."""
+def charts(history: Sequence[Record], measures: Sequence[Measure]) -> list[Chart]:
+    """What a run's evaluations show: the loss, the measures if it had validation data, and the gradient."""
     valid = [record.valid for record in history if record.valid]
     loss = [Line("training", [record.loss for record in history], "second")]
     found = [Chart("Loss", loss)]
     if len(valid) == len(history):
         loss.append(Line("validation", [part["loss"] for part in valid]))
-        scores = [
-            Line("macro F1", [part["macro_f1"] for part in valid], "second"),
-            Line("accuracy", [part["accuracy"] for part in valid]),
-        ]
-        found.append(Chart("Scores on the validation data", scores, percent=True))
+        found += [chart for percent in (True, False) if (chart := _measured(valid, measures, percent)).lines]
     norms = [Line("gradient norm", [record.grad_norm for record in history])]
     clipped = [Line("clipped share", [record.clipped for record in history])]
     return [
@@ -82,6 +79,19 @@ def charts(history: Sequence[Record]) -> list[Chart]:
         Chart("Mean norm of the gradient", norms, height=1.6),
         Chart("Share of updates clipped", clipped, percent=True, height=1.6),
     ]
+
+
+def _measured(valid: Sequence[dict[str, Any]], measures: Sequence[Measure], percent: bool) -> Chart:
+    """Shares and other numbers apart, at most two a chart; the more important one in the stronger colour."""
+    own = [
+        m for m in measures if m.percent == percent and m.key != "loss" and all(v.get(m.key) is not None for v in valid)
+    ]
+    lines = [
+        Line(measure.title, [part[measure.key] for part in valid], colour)
+        for measure, colour in zip(own[:2], ("first", "second"), strict=False)
+    ]
+    title = "Scores on the validation data" if percent else "Errors on the validation data"
+    return Chart(title, lines[::-1], percent=percent)
 
 
 def draw(chart: Chart, history: Sequence[Record], name: str) -> str:

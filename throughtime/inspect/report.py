@@ -18,6 +18,7 @@ from throughtime.inspect.card import PARTS, interval, network_in_words
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
 from throughtime.storage import write_atomically
+from throughtime.tasks.targets import Measure
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Record
 
@@ -44,7 +45,7 @@ def write_report(path: Path, model: Model, history: Sequence[Record]) -> None:
     """
     sections = [
         _header(model),
-        _section("Scores", _scores(model.config.result)),
+        _section("Scores", _scores(model)),
         _section("How it learnt", _learning(model, history)),
         *_errors(model),
         _section("Data", _data(model.config.data)),
@@ -66,18 +67,16 @@ def _own(name: str) -> str:
 
 def _header(model: Model) -> str:
     labels = "".join(f"<li>{escape(label)}</li>" for label in model.labels)
+    listed = f'\n<ul class="labels" aria-label="Labels" tabindex="0">{labels}</ul>' if labels else ""
     return f"""<header>
 <p class="eyebrow">Throughtime · {escape(model.config.task)}</p>
 <h1>{escape(_title(model))}</h1>
-<p class="lead">{_sentence(network_in_words(model))}{_taught_by(model.config.data)}.</p>
-<ul class="labels" aria-label="Labels" tabindex="0">{labels}</ul>
+<p class="lead">{_sentence(network_in_words(model))}{_taught_by(model.config.data)}.</p>{listed}
 </header>"""
 
 
 def _title(model: Model) -> str:
-    labels = model.labels
-    named = " or ".join(labels)
-    return f"Text classifier: {named if len(labels) <= FEW and len(named) <= 60 else f'{len(labels)} classes'}"
+    return model.task.targets.title()
 
 
 def _taught_by(data: dict[str, Any]) -> str:
@@ -93,8 +92,9 @@ def _sentence(text: str) -> str:
 # ---- how well it does ----
 
 
-def _scores(result: dict[str, Any]) -> str:
-    found = [_score(name, result[part]) for part, name in PARTS.items() if result.get(part)]
+def _scores(model: Model) -> str:
+    result = model.config.result
+    found = [_score(model.task.measures, name, result[part]) for part, name in PARTS.items() if result.get(part)]
     if not found:
         return "<p>No data was held out, so nothing is known of how well it does on texts it has not seen.</p>"
     note = "The validation data chose the weights that were kept, so its scores lean to the good side."
@@ -103,18 +103,30 @@ def _scores(result: dict[str, Any]) -> str:
     return f'<div class="grid">{"".join(found)}</div>\n<p class="note">{note}</p>'
 
 
-def _score(name: str, scores: dict[str, Any]) -> str:
-    low, high = interval(scores["accuracy"], scores["examples"])
+def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any]) -> str:
+    first, *others = measures
+    rows = "".join(f"<div><dt>{_sentence(m.title)}</dt><dd>{_shown(m, scores)}</dd></div>\n" for m in others)
     return f"""<div class="score">
-<h3>Accuracy on the {name} data</h3>
-<p class="big">{scores["accuracy"]:.1%}</p>
-<p>95% interval: {low:.1%} to {high:.1%}{_baseline(scores)}</p>
+<h3>{_sentence(first.title)} on the {name} data</h3>
+<p class="big">{_shown(first, scores)}</p>
+<p>{_beside(first, scores)}</p>
 <dl>
-<div><dt>Macro F1</dt><dd>{scores["macro_f1"]:.1%}</dd></div>
-<div><dt>Loss</dt><dd>{scores["loss"]:.4f}</dd></div>
-<div><dt>Examples</dt><dd>{scores["examples"]:,}</dd></div>
+{rows}<div><dt>Examples</dt><dd>{scores["examples"]:,}</dd></div>
 </dl>
 </div>"""
+
+
+def _shown(measure: Measure, scores: dict[str, Any]) -> str:
+    value = scores[measure.key]
+    return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
+
+
+def _beside(measure: Measure, scores: dict[str, Any]) -> str:
+    """What puts the first score in its place."""
+    if measure.key != "accuracy":
+        return "On average so far from the true number."
+    low, high = interval(scores["accuracy"], scores["examples"])
+    return f"95% interval: {low:.1%} to {high:.1%}{_baseline(scores)}"
 
 
 def _baseline(scores: dict[str, Any]) -> str:
@@ -126,6 +138,7 @@ def _baseline(scores: dict[str, Any]) -> str:
 
 
 def _learning(model: Model, history: Sequence[Record]) -> str:
+    measures = model.task.measures
     told = f"<p>{_ending(model.config.result)}</p>"
     if not history:
         return told
@@ -134,16 +147,17 @@ def _learning(model: Model, history: Sequence[Record]) -> str:
         "validation is measured without. "
         "The dotted line marks the evaluation whose weights were kept."
     )
-    return f'{told}\n<div class="grid">{_curves(history)}</div>\n{_evaluations(history)}\n<p class="note">{note}</p>'
+    curves, numbers = _curves(history, measures), _evaluations(history, measures)
+    return f'{told}\n<div class="grid">{curves}</div>\n{numbers}\n<p class="note">{note}</p>'
 
 
-def _curves(history: Sequence[Record]) -> str:
+def _curves(history: Sequence[Record], measures: Sequence[Measure]) -> str:
     # Here, since matplotlib takes a good part of a second to import, which a short training need not wait for.
     from throughtime.inspect.plots import charts, draw
 
     return "".join(
         f"<figure>\n<h3>{chart.title}</h3>\n{draw(chart, history, f'chart{number}')}</figure>\n"
-        for number, chart in enumerate(charts(history), 1)
+        for number, chart in enumerate(charts(history, measures), 1)
     )
 
 
@@ -157,18 +171,20 @@ def _ending(result: dict[str, Any]) -> str:
     )
 
 
-def _evaluations(history: Sequence[Record]) -> str:
-    head = "update epoch training_loss validation_loss accuracy macro_F1 gradient_norm clipped learning_rate time kept"
+def _evaluations(history: Sequence[Record], measures: Sequence[Measure]) -> str:
+    scores = [measure.title for measure in measures if measure.key != "loss"]
+    columns = ["update", "epoch", "training loss", "validation loss", *scores]
+    columns += ["gradient norm", "clipped", "learning rate", "time", "kept"]
     kept = max((number for number, record in enumerate(history) if record.best), default=None)
-    rows = [[*_evaluation(record), "✓" if number == kept else ""] for number, record in enumerate(history)]
-    columns = [name.replace("_", " ") for name in head.split()]
+    rows = [[*_evaluation(record, measures), "✓" if number == kept else ""] for number, record in enumerate(history)]
     table = _table(columns, rows, "n" * len(columns), "Evaluations", tall=len(rows) > TALL)
     return f"<details><summary>The numbers of the curves</summary>{table}</details>"
 
 
-def _evaluation(record: Record) -> list[str]:
-    valid = record.valid
-    scores = [f"{valid['loss']:.4f}", f"{valid['accuracy']:.2%}", f"{valid['macro_f1']:.2%}"] if valid else ["–"] * 3
+def _evaluation(record: Record, measures: Sequence[Measure]) -> list[str]:
+    valid = record.valid or {}
+    ordered = sorted(measures, key=lambda measure: measure.key != "loss")
+    scores = [measure.shown(valid.get(measure.key)) for measure in ordered]
     return [
         f"{record.update:,}",
         f"{record.epoch:.2f}",
@@ -190,12 +206,16 @@ def _errors(model: Model) -> list[str]:
     if part is None:
         return []
     scores, name = model.config.result[part], PARTS[part]
+    if "confusion" not in scores:
+        return []
     table: list[list[int]] = scores["confusion"]
     matrix = _matrix(model.labels, table) if len(table) <= MOST_IN_MATRIX else ""
-    return [
-        _section("Where it errs", f"<p>{_matrix_note(name, bool(matrix))}</p>{matrix}{_mistakes(model.labels, table)}"),
-        _section("Each class", f"<p>On the {name} data, the best first.</p>{_classes(model.labels, scores)}"),
-    ]
+    mistakes = _mistakes(model.labels, table)
+    found = [_section("Where it errs", f"<p>{_matrix_note(name, bool(matrix))}</p>{matrix}{mistakes}")]
+    if "f1_by_class" in scores:
+        text = f"<p>On the {name} data, the best first.</p>{_classes(model.labels, scores)}"
+        found.append(_section("Each class", text))
+    return found
 
 
 def _matrix_note(name: str, drawn: bool) -> str:

@@ -58,7 +58,7 @@ struct Of {
   static void tanhs(const T* in, T* out, int64_t count) {
     for (int64_t i = 0; i < count; i += lanes<T>) store(out + i, tanh<T>(load(in + i, count - i)), count - i);
   }
-  static constexpr Kernels<T> kernels = {packed_size, panels, pack<T>, product<T>, outer<T>, forward, backward,
+  static constexpr Kernels<T> kernels = {packed_size, panels, pack<T>, product<T>, outer<T>, outer_scratch<T>, forward, backward,
                                          run_step, run_compress, multiply_adds, logistics, tanhs};
 };
 

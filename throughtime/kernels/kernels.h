@@ -61,9 +61,20 @@ struct Forward {
   bool reverse;
 };
 
-// One direction of a layer, backward. What Forward gave and saved comes in.
+// Gradients that are used up a few steps at a time, while they are in cache: at most `rows`, then `use(context, rows)` is
+// called, and they are written anew. Row r is that of step places[r].
+struct Block {
+  int64_t rows;  // at least those of one step
+  int64_t* places;
+  void (*use)(void* context, int64_t rows);
+  void* context;
+};
+
+// One direction of a layer, backward. What Forward gave and saved comes in. With a block, grad_inputs, grad_products and
+// previous have as many rows as it, otherwise N.
 template <class T>
 struct Backward {
+  const Block* block;       // or null
   const T* packed;          // the recurrent matrix's transpose in panels
   const T* norm;
   const T* mask;
@@ -115,10 +126,11 @@ struct Kernels {
   // out [rows, units] = in [rows, depth] x packed + bias; every row's result depends on that row alone.
   void (*product)(const Source<T>& shape, const T* packed, const T* bias, const T* in, int64_t in_stride, T* out,
                   int64_t out_stride, int64_t rows);
-  // out [columns, units] = the first `columns` of in [depth, *], transposed, x a matrix [depth, units] of which a source
-  // tells, and sums [columns] = the sums of those columns, or null. The source's depth may be long.
+  // out [columns, units] += the first `columns` of in [depth, *], transposed, x a matrix [depth, units] of which a source
+  // tells; sums [columns] the sums of those columns, or null. Both are added to. The source's depth may be long.
   void (*outer)(const Source<T>& source, const T* in, int64_t in_stride, T* out, int64_t out_stride, T* sums,
-                int64_t columns);
+                int64_t columns, T* scratch);
+  int64_t (*outer_scratch)(const Source<T>& source, int64_t columns);  // in elements
   void (*forward)(Cell cell, const Shape& shape, const Forward<T>& direction, int64_t first, int64_t last);
   void (*backward)(Cell cell, const Shape& shape, const Backward<T>& direction, int64_t first, int64_t last);
   void (*step)(Cell cell, Precision precision, const Step<T>& step, int64_t first_panel, int64_t last_panel);

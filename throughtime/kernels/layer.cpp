@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -19,23 +20,34 @@ void run_jobs(int threads, int64_t jobs, Body body) {
   parallel(threads, int(jobs), [](void* context, int job) { (*static_cast<Body*>(context))(job); }, &body);
 }
 
-// Memory for packed matrices: kept by each thread for its next call, since fresh pages cost more than the packing; but
-// not more than 64 MiB of it.
+// What memory is for; each thread keeps what it had for its next call, since fresh pages cost more than what is written to
+// them, but no block of more than 64 MiB.
+enum class For { matrices, gradients, weights, count };
+
 template <class T>
-T* workspace(int64_t size) {
+T* workspace(For use, int64_t size) {
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
-  thread_local std::unique_ptr<void, Free> memory;
-  thread_local size_t capacity = 0;
+  struct Block {
+    std::unique_ptr<void, Free> memory;
+    size_t capacity = 0;
+  };
   constexpr size_t most_kept = size_t(64) << 20;
+  thread_local Block blocks[int(For::count)];
+  Block& block = blocks[int(use)];
   const size_t bytes = (size_t(size) * sizeof(T) + 63) / 64 * 64;
-  if (bytes > capacity || capacity > most_kept) {
-    memory.reset(std::aligned_alloc(64, bytes));
-    capacity = memory ? bytes : 0;
-    if (!memory) throw std::bad_alloc();
+  if (bytes > block.capacity || (block.capacity > most_kept && bytes <= most_kept)) {
+    block.memory.reset();
+    block.capacity = 0;
+    block.memory.reset(std::aligned_alloc(64, std::max<size_t>(bytes, 64)));
+    if (!block.memory) throw std::bad_alloc();
+    block.capacity = bytes;
   }
-  return static_cast<T*>(memory.get());
+#if defined(THROUGHTIME_FILL)
+  std::memset(block.memory.get(), 0xff, bytes);  // NaN: tests see what is read before it is written
+#endif
+  return static_cast<T*>(block.memory.get());
 }
 
 // Fewer threads than asked where the work would not pay for waking them.
@@ -56,7 +68,7 @@ std::vector<const T*> pack(const Kernels<T>& k, const std::vector<Source<T>>& ma
   std::vector<const T*> begins;
   int64_t size = 0;
   for (const auto& matrix : matrices) size += k.packed_size(matrix);
-  T* to = workspace<T>(size);
+  T* to = workspace<T>(For::matrices, size);
   for (const auto& matrix : matrices) {
     const int64_t panels = k.panels(matrix), share = std::max<int64_t>(1, panels / (4 * threads));
     for (int64_t first = 0; first < panels; first += share)
@@ -78,7 +90,7 @@ struct Job {
 class Plan {
  public:
   template <class Layer>
-  explicit Plan(const Layer& layer) : offsets_(size_t(layer.steps) + 1, 0), lengths_(size_t(layer.batch), 0) {
+  Plan(const Layer& layer, int64_t depth) : offsets_(size_t(layer.steps) + 1, 0), lengths_(size_t(layer.batch), 0) {
     for (int64_t t = 0; t < layer.steps; t++) {
       if (layer.batch_sizes[t] < 0 || layer.batch_sizes[t] > (t ? layer.batch_sizes[t - 1] : layer.batch))
         throw std::invalid_argument("expected batch_sizes that never grow, from at most the number of rows of the state");
@@ -90,7 +102,7 @@ class Plan {
       throw std::invalid_argument("expected batch_sizes whose sum is " + std::to_string(layer.rows) +
                                   " (the number of steps), found " + std::to_string(rows()));
     shape = {layer.steps, layer.batch, layer.hidden, layer.batch_sizes, offsets_.data(), layer.resets};
-    const double work = double(rows()) * double(layer.hidden) * double(layer.hidden) * gates_of(layer.cell);
+    const double work = double(rows()) * double(layer.hidden) * double(layer.hidden + depth) * gates_of(layer.cell);
     threads = useful_threads(layer.threads, work * double(layer.directions));
     // Whole directions a thread where that comes out even: then each core keeps one matrix in its cache.
     int64_t shares = threads;
@@ -147,25 +159,51 @@ T* at(T* base, int64_t offset) {
   return base ? base + offset : nullptr;
 }
 
+template <class T>
+void add(int threads, T* to, const T* from, int64_t size) {
+  const int64_t jobs = useful_threads(threads, double(size));
+  run_jobs(threads, jobs, [&](int job) {
+    for (int64_t i = size * job / jobs; i < size * (job + 1) / jobs; i++) to[i] += from[i];
+  });
+}
+
+// ---- forward ----
+
+template <class T>
+void check_symbols(const LayerForward<T>& layer) {
+  for (int64_t n = 0; layer.symbols && n < layer.rows; n++)
+    if (layer.symbols[n] < 0 || layer.symbols[n] >= layer.depth)
+      throw std::invalid_argument("expected symbols from 0 to " + std::to_string(layer.depth - 1) + ", found " +
+                                  std::to_string(layer.symbols[n]));
+}
+
 }  // namespace
 
 template <class T>
 void forward(const LayerForward<T>& layer) {
   const int64_t H = layer.hidden, G = gates_of(layer.cell), S = saved_of(layer.cell), D = layer.directions;
-  const Plan plan(layer);
+  const int64_t F = layer.depth, gates = D * G * H;
+  check_symbols(layer);
+  const Plan plan(layer, layer.input_weights ? F : 0);
   const int64_t N = plan.rows();
+  const T* contributions = layer.input_weights ? nullptr : layer.data;
+  bool in_loop = layer.input_weights;
+  if (in_loop && int64_t(plan.jobs.size()) < plan.threads) {  // too few rows: but products have columns
+    T* const made = workspace<T>(For::gradients, N * gates);
+    product<T>({layer.data, layer.input_weights, layer.input_biases, made, N, F, G * H, D, false, layer.threads});
+    contributions = made, in_loop = false;
+  }
   std::vector<Source<T>> matrices;
   for (int64_t d = 0; d < D; d++) matrices.push_back({layer.weights[d], H, G, H, 1, H * H, H});
-  const int64_t F = layer.depth, gates = D * G * H;
-  for (int64_t d = 0; d < D && layer.input_weights; d++)
+  for (int64_t d = 0; d < D && in_loop; d++)
     matrices.push_back({layer.input_weights[d], F, G, H, 1, H * F, F});
   const Kernels<T>& k = kernels<T>();  // once: another may be chosen meanwhile
   const auto packed = pack(k, matrices, plan.threads);
   run_jobs(plan.threads, int64_t(plan.jobs.size()), [&](int number) {
     const Job& job = plan.jobs[size_t(number)];
     const int64_t d = job.direction, state = d * layer.batch * H;
-    Input<T> input = {at(layer.data, d * G * H), layer.symbols, nullptr, nullptr, 0, gates};
-    if (layer.input_weights)
+    Input<T> input = {at(contributions, d * G * H), layer.symbols, nullptr, nullptr, 0, gates};
+    if (in_loop)
       input = {layer.data, nullptr, packed[size_t(D + d)], layer.input_biases ? layer.input_biases[d] : nullptr, F, F};
     const Forward<T> direction = {
         input,
@@ -186,44 +224,208 @@ void forward(const LayerForward<T>& layer) {
   });
 }
 
+// ---- backward ----
+
+namespace {
+
+// Where a job's gradients go.
+template <class T>
+struct Gradients {
+  const Block* block;
+  T *inputs, *products, *previous;
+  int64_t stride;  // of inputs
+};
+
+// `sums` [2 * G * H]: the job's own, of the norms' and their biases' gradients; or null.
+template <class T>
+void run_backward(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k, const T* packed, const Job& job,
+                  const Gradients<T>& to, T* sums) {
+  const int64_t H = layer.hidden, G = gates_of(layer.cell), S = saved_of(layer.cell), D = layer.directions;
+  const int64_t N = plan.rows(), d = job.direction, state = d * layer.batch * H;
+  const Backward<T> direction = {
+      to.block,
+      packed,
+      layer.norms ? layer.norms[d] : nullptr,
+      at(layer.mask, state),
+      {at(layer.initial[0], state), at(layer.initial[1], state)},
+      layer.outputs + d * H,
+      at(layer.saved, d * N * S * H),
+      at(layer.normalised, d * N * G * H),
+      at(layer.rates, d * N * G),
+      layer.grad_outputs + d * H,
+      {at(layer.grad_state[0], state), at(layer.grad_state[1], state)},
+      to.inputs,
+      to.products,
+      to.previous,
+      sums,
+      at(sums, G * H),
+      D * H,
+      D * H,
+      to.stride,
+      d == 1,
+  };
+  k.backward(layer.cell, plan.shape, direction, job.first, job.last);
+}
+
+// A few steps' gradients at a time, while they are in cache: into those of the input and of the weights.
+template <class T>
+class BlockWork {
+ public:
+  static constexpr int64_t fewest = 128;  // rows: as many as an outer product takes at once
+
+  static int64_t rows(const Plan& plan) { return std::max(fewest, plan.shape.batch); }
+
+  // In elements; places are counted as T too.
+  static int64_t size(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k, bool separate) {
+    const int64_t H = layer.hidden, GH = gates_of(layer.cell) * H, F = layer.depth;
+    const int64_t per_row = GH * (separate ? 2 : 1) + H + 2 * F + int64_t(sizeof(int64_t) / sizeof(T));
+    return align(rows(plan) * per_row + GH * (F + H + 2) + scratch_size(k, std::max(F, H), GH));
+  }
+
+  // `own_weights`: the job adds to its own sums, in the end of `memory`; otherwise right to the layer's.
+  BlockWork(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k, const Job& job, T* memory,
+            T* grad_data, const T* transposed, bool separate, bool own_weights)
+      : layer(layer), k(k), H(layer.hidden), GH(gates_of(layer.cell) * H), F(layer.depth), grad_data(grad_data),
+        transposed(transposed) {
+    const int64_t R = rows(plan), d = job.direction;
+    block = {R, reinterpret_cast<int64_t*>(take(memory, R * int64_t(sizeof(int64_t) / sizeof(T)))), use, this};
+    inputs = take(memory, R * GH);
+    products = separate ? take(memory, R * GH) : nullptr;
+    previous = take(memory, R * H);
+    vectors = take(memory, R * F);
+    to_vectors = take(memory, R * F);
+    scratch = take(memory, scratch_size(k, std::max(F, H), GH));
+    if (own_weights) {
+      std::memset(memory, 0, size_t(GH * (F + H + 2)) * sizeof(T));
+      input_weights = take(memory, GH * F), weights = take(memory, GH * H);
+      input_biases = take(memory, GH), biases = take(memory, GH);
+    } else {
+      input_weights = layer.grad_input_weights + d * GH * F, weights = layer.grad_weights + d * GH * H;
+      input_biases = at(layer.grad_input_biases, d * GH), biases = at(layer.grad_biases, d * GH);
+    }
+    if (layer.norms) biases = nullptr;  // the loop has them
+  }
+
+  Gradients<T> gradients() const { return {&block, inputs, products, previous, GH}; }
+
+  // To the layer's, from a job's own.
+  void hand_over(int64_t d) const {
+    add(layer.threads, layer.grad_input_weights + d * GH * F, input_weights, GH * F);
+    add(layer.threads, layer.grad_weights + d * GH * H, weights, GH * H);
+    if (layer.grad_input_biases) add(1, layer.grad_input_biases + d * GH, input_biases, GH);
+    if (layer.grad_biases && biases) add(1, layer.grad_biases + d * GH, biases, GH);
+  }
+
+ private:
+  const LayerBackward<T>& layer;
+  const Kernels<T>& k;
+  const int64_t H, GH, F;
+  T* const grad_data;
+  T *inputs, *products, *previous, *vectors, *to_vectors, *scratch;
+  T *input_weights, *input_biases, *weights, *biases;
+  const T* const transposed;
+  Block block;
+
+  static int64_t scratch_size(const Kernels<T>& k, int64_t units, int64_t columns) {
+    return k.outer_scratch({nullptr, 0, 1, units, 0, 0, 1}, columns);
+  }
+  static int64_t align(int64_t size) { return (size + 15) / 16 * 16; }
+  static T* take(T*& memory, int64_t size) {
+    T* const own = memory;
+    memory += size;
+    return own;
+  }
+
+  static void use(void* context, int64_t rows) { static_cast<const BlockWork*>(context)->use(rows); }
+
+  void use(int64_t rows) const {
+    for (int64_t row = 0; row < rows; row++)
+      std::memcpy(vectors + row * F, layer.data + block.places[row] * F, size_t(F) * sizeof(T));
+    k.outer({vectors, rows, 1, F, F, 0, 1}, inputs, GH, input_weights, F, input_biases, GH, scratch);
+    k.outer({previous, rows, 1, H, H, 0, 1}, products ? products : inputs, GH, weights, H, biases, GH, scratch);
+    if (!grad_data) return;
+    k.product({nullptr, GH, 1, F, F, 0, 1}, transposed, nullptr, inputs, GH, to_vectors, F, rows);
+    for (int64_t row = 0; row < rows; row++)
+      std::memcpy(grad_data + block.places[row] * F, to_vectors + row * F, size_t(F) * sizeof(T));
+  }
+};
+
+template <class T>
+void backward_in_blocks(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k,
+                        const std::vector<const T*>& packed, bool separate, T* norm_sums) {
+  const int64_t D = layer.directions, N = plan.rows(), F = layer.depth, jobs = int64_t(plan.jobs.size());
+  const int64_t size = BlockWork<T>::size(layer, plan, k, separate), GH = gates_of(layer.cell) * layer.hidden;
+  T* const memory = workspace<T>(For::gradients, jobs * size + (D - 1) * N * F);
+  T* const other = memory + jobs * size;  // the gradient of the data, from the second direction
+  std::vector<std::unique_ptr<BlockWork<T>>> works;
+  for (int64_t number = 0; number < jobs; number++) {
+    const int64_t d = plan.jobs[size_t(number)].direction;
+    works.push_back(std::make_unique<BlockWork<T>>(
+        layer, plan, k, plan.jobs[size_t(number)], memory + number * size,
+        layer.grad_data ? (d ? other : layer.grad_data) : nullptr, layer.grad_data ? packed[size_t(D + d)] : nullptr,
+        separate, number >= D));  // the first jobs are one a direction
+  }
+  run_jobs(plan.threads, jobs, [&](int number) {
+    const Job& job = plan.jobs[size_t(number)];
+    run_backward<T>(layer, plan, k, packed[size_t(job.direction)], job, works[size_t(number)]->gradients(),
+                    at(norm_sums, number * 2 * GH));
+  });
+  for (int64_t number = D; number < jobs; number++)
+    works[size_t(number)]->hand_over(plan.jobs[size_t(number)].direction);
+  if (layer.grad_data && D == 2) add(layer.threads, layer.grad_data, other, N * F);
+}
+
+// All steps' gradients, and then products with all of them.
+template <class T>
+void backward_whole(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k,
+                    const std::vector<const T*>& packed, bool separate, T* norm_sums) {
+  const int64_t H = layer.hidden, GH = gates_of(layer.cell) * H, D = layer.directions, N = plan.rows(), F = layer.depth;
+  const int64_t wide = layer.grad_inputs ? 0 : N * D * GH;
+  T* const memory = workspace<T>(For::gradients, wide + (separate ? D * N * GH : 0) + D * N * H);
+  T* const inputs = layer.grad_inputs ? layer.grad_inputs : memory;
+  T* const products = separate ? memory + wide : nullptr;
+  T* const previous = memory + wide + (separate ? D * N * GH : 0);
+  run_jobs(plan.threads, int64_t(plan.jobs.size()), [&](int number) {
+    const Job& job = plan.jobs[size_t(number)];
+    const int64_t d = job.direction;
+    const Gradients<T> to = {nullptr, inputs + d * GH, at(products, d * N * GH), previous + d * N * H, D * GH};
+    run_backward<T>(layer, plan, k, packed[size_t(d)], job, to, at(norm_sums, number * 2 * GH));
+  });
+  for (int64_t d = 0; d < D; d++)
+    outer<T>({separate ? products + d * N * GH : inputs + d * GH, previous + d * N * H, layer.grad_weights + d * GH * H,
+              layer.norms ? nullptr : at(layer.grad_biases, d * GH), N, GH, H, separate ? GH : D * GH, layer.threads});
+  if (!layer.input_weights) return;
+  outer<T>({inputs, layer.data, layer.grad_input_weights, layer.grad_input_biases, N, D * GH, F, D * GH, layer.threads});
+  if (!layer.grad_data) return;
+  T* const matrix = workspace<T>(For::weights, D * GH * F);
+  for (int64_t d = 0; d < D; d++)
+    std::memcpy(matrix + d * GH * F, layer.input_weights[d], size_t(GH * F) * sizeof(T));
+  const T* const one[] = {matrix};
+  product<T>({inputs, one, nullptr, layer.grad_data, N, D * GH, F, 1, true, layer.threads});
+}
+
+}  // namespace
+
 template <class T>
 void backward(const LayerBackward<T>& layer) {
-  const int64_t H = layer.hidden, G = gates_of(layer.cell), S = saved_of(layer.cell), D = layer.directions;
-  const Plan plan(layer);
-  const int64_t N = plan.rows();
+  const int64_t H = layer.hidden, G = gates_of(layer.cell), D = layer.directions, F = layer.depth;
+  const bool separate = layer.cell == Cell::gru || layer.norms;
+  // Every thread has sums of its own for the weights' gradients: of larger matrices they would not stay in its cache.
+  constexpr int64_t largest = int64_t(4) << 20;
+  const Plan plan(layer, layer.input_weights ? F : 0);
+  const bool fits = G * H * (F + H) * int64_t(sizeof(T)) <= largest;
+  const bool in_blocks = layer.input_weights && fits && int64_t(plan.jobs.size()) >= plan.threads;
   std::vector<Source<T>> matrices;
   for (int64_t d = 0; d < D; d++) matrices.push_back({layer.weights[d], G * H, 1, H, H, 0, 1});
+  for (int64_t d = 0; d < D && in_blocks && layer.grad_data; d++)
+    matrices.push_back({layer.input_weights[d], G * H, 1, F, F, 0, 1});
   const Kernels<T>& k = kernels<T>();  // once: another may be chosen meanwhile
   const auto packed = pack(k, matrices, plan.threads);
   const int64_t jobs = int64_t(plan.jobs.size());
   std::vector<T> sums(layer.norms ? size_t(jobs * 2 * G * H) : 0, T(0));  // a job's own sums over its rows
-  run_jobs(plan.threads, jobs, [&](int number) {
-    const Job& job = plan.jobs[size_t(number)];
-    const int64_t d = job.direction, state = d * layer.batch * H;
-    T* sum = layer.norms ? sums.data() + number * 2 * G * H : nullptr;
-    const Backward<T> direction = {
-        packed[size_t(d)],
-        layer.norms ? layer.norms[d] : nullptr,
-        at(layer.mask, state),
-        {at(layer.initial[0], state), at(layer.initial[1], state)},
-        layer.outputs + d * H,
-        at(layer.saved, d * N * S * H),
-        at(layer.normalised, d * N * G * H),
-        at(layer.rates, d * N * G),
-        layer.grad_outputs + d * H,
-        {at(layer.grad_state[0], state), at(layer.grad_state[1], state)},
-        layer.grad_inputs + d * G * H,
-        at(layer.grad_products, d * N * G * H),
-        layer.previous + d * N * H,
-        sum,
-        at(sum, G * H),
-        D * H,
-        D * H,
-        D * G * H,
-        d == 1,
-    };
-    k.backward(layer.cell, plan.shape, direction, job.first, job.last);
-  });
+  T* const norm_sums = layer.norms ? sums.data() : nullptr;
+  if (in_blocks) backward_in_blocks(layer, plan, k, packed, separate, norm_sums);
+  else backward_whole(layer, plan, k, packed, separate, norm_sums);
   for (int64_t number = 0; layer.norms && number < jobs; number++)
     for (int64_t j = 0; j < G * H; j++) {
       const int64_t to = plan.jobs[size_t(number)].direction * G * H + j;
@@ -260,10 +462,12 @@ void outer(const Outer<T>& call) {
   const Source<T> matrix = {call.in, call.rows, 1, call.depth, call.depth, 0, 1};
   constexpr int64_t together = 16;  // columns that share their cache lines
   const int64_t groups = (call.columns + together - 1) / together, jobs = std::min<int64_t>(threads, groups);
+  const int64_t size = (k.outer_scratch(matrix, call.columns) + 15) / 16 * 16;
+  T* const scratch = workspace<T>(For::matrices, jobs * size);
   run_jobs(threads, jobs, [&](int job) {
     const int64_t first = groups * job / jobs * together, last = std::min(call.columns, groups * (job + 1) / jobs * together);
     k.outer(matrix, call.grads + first, call.stride, call.out + first * call.depth, call.depth, at(call.sums, first),
-            last - first);
+            last - first, scratch + job * size);
   });
 }
 

@@ -14,7 +14,7 @@ struct LayerForward {
   const int64_t* batch_sizes;   // [T]
   const uint8_t* resets;        // [N]
   const T* data;                // [N, F]; without input weights [N, D * G * H]; with symbols [V, D * G * H]
-  int64_t depth;                // F
+  int64_t depth;                // F; with symbols V
   const int64_t* symbols;       // [N] or null
   const T* const* input_weights;  // D of [G * H, F], or null
   const T* const* input_biases;   // D of [G * H], or null
@@ -37,21 +37,27 @@ struct LayerBackward {
   int threads;
   const int64_t* batch_sizes;
   const uint8_t* resets;
+  const T* data;                  // [N, F], with input weights
+  int64_t depth;                  // F
+  const T* const* input_weights;  // D of [G * H, F], or null
   const T* const* weights;
   const T* const* norms;
   const T* mask;
-  const T* initial[2];          // [D, B, H]
+  const T* initial[2];            // [D, B, H]
   const T* outputs;
   const T* saved;
   const T* normalised;
   const T* rates;
-  const T* grad_outputs;        // [N, D * H]
-  T* grad_state[2];             // [D, B, H]: of the final state in, of the initial state out
-  T* grad_inputs;               // [N, D * G * H]
-  T* grad_products;             // [D, N, G * H]: needed by the GRU and with norms
-  T* previous;                  // [D, N, H]
-  T* grad_norms;                // [D, G * H], zero on entry, only with norms
-  T* grad_biases;               // [D, G * H], zero on entry, only with norms
+  const T* grad_outputs;          // [N, D * H]
+  T* grad_state[2];               // [D, B, H]: of the final state in, of the initial state out
+  T* grad_inputs;                 // [N, D * G * H], without input weights
+  T* grad_data;                   // [N, F], or null where nobody needs it
+  // The weights' own are added to what is there: zeros.
+  T* grad_input_weights;          // [D, G * H, F], with input weights
+  T* grad_input_biases;           // [D, G * H], or null
+  T* grad_weights;                // [D, G * H, H]
+  T* grad_biases;                 // [D, G * H], or null: of the recurrent products' biases
+  T* grad_norms;                  // [D, G * H], with norms; then grad_biases too
 };
 
 template <class T>
@@ -77,8 +83,8 @@ struct Product {
 template <class T>
 void product(const Product<T>& call);
 
-// The gradients of a product's matrix and bias: out [columns, depth] = grads [rows, columns] transposed x in [rows,
-// depth], and sums [columns] of the columns of grads, or null. Rows of grads are `stride` apart.
+// The gradients of a product's matrix and bias: out [columns, depth] += grads [rows, columns] transposed x in [rows,
+// depth], and sums [columns] += those of the columns of grads, or null. Rows of grads are `stride` apart.
 template <class T>
 struct Outer {
   const T* grads;

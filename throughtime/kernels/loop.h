@@ -128,7 +128,8 @@ class ForwardLoop {
       auto use = [&](const Part& part, const T* tile) {
         for (int64_t m = 0; m < part.rows; m++)
           for (int64_t b = 0; b < part.blocks; b++)
-            update(place + part.row + m, part.row + m, part.block + b, tile + (m * part.blocks + b) * G * lanes<T>, lanes<T>);
+            update(place + part.row + m, part.row + m, part.block + b, tile + (m * part.blocks + b) * G * lanes<T>,
+                   lanes<T>);
       };
       multiply<T>(panels, d.packed, entry(0, now), width, rows, ahead, use);
     }
@@ -240,6 +241,7 @@ class BackwardLoop {
       if (!rows && d.reverse) break;
       if (rows) retreat(t, rows);
     }
+    use_up();
     finish(0, before);
   }
 
@@ -252,6 +254,22 @@ class BackwardLoop {
   const Scratch<T> arriving;  // gradients of the products, [rows, G * H]: of the step after, and of this one
   const Scratch<T> nothing;
   int now = 0;
+  int64_t filled = 0;  // rows of the block
+
+  // What the block holds is used, and it is empty again.
+  void use_up() {
+    if (filled) d.block->use(d.block->context, filled);
+    filled = 0;
+  }
+
+  // Where the gradients of a step's rows go.
+  int64_t slot(int64_t place, int64_t rows) {
+    if (!d.block) return place;
+    if (filled + rows > d.block->rows) use_up();
+    for (int64_t row = 0; row < rows; row++) d.block->places[filled + row] = place + row;
+    filled += rows;
+    return filled - rows;
+  }
 
   T* arrival(int64_t row, int which) const { return arriving.row((which * (last - first) + row) * wide); }
 
@@ -278,7 +296,7 @@ class BackwardLoop {
 
   // One step back.
   void retreat(int64_t t, int64_t rows) {
-    const int64_t place = s.offsets[t] + first;
+    const int64_t place = s.offsets[t] + first, to = slot(place, rows);
     auto ahead = [&](const Part& part) { fetch(t, part); };
     auto use = [&](const Part& part, const T* tile) {
       for (int64_t m = 0; m < part.rows; m++) {
@@ -288,15 +306,15 @@ class BackwardLoop {
         for (int64_t b = 0; b < part.blocks; b++) {
           const int64_t left = H - (part.block + b) * lanes<T>;
           const T* product = tile + (m * part.blocks + b) * lanes<T>;
-          if (left >= lanes<T>) update(place + row, row, part.block + b, before, product, Whole());
-          else update(place + row, row, part.block + b, before, product, left);
+          if (left >= lanes<T>) update(place + row, to + row, row, part.block + b, before, product, Whole());
+          else update(place + row, to + row, row, part.block + b, before, product, left);
         }
       }
     };
     multiply<T>(panels, d.packed, arrival(0, now), wide, rows, ahead, use);
     now = 1 - now;
     for (int64_t row = 0; row < rows; row++) {
-      if (d.norm) unnormalise(place + row, row);
+      if (d.norm) unnormalise(place + row, to + row, row);
       if (s.resets && s.resets[place + row]) cut(row);
     }
   }
@@ -320,6 +338,7 @@ class BackwardLoop {
         for (int j = 0; j < C::saved; j++) __builtin_prefetch(d.saved + (place * C::saved + j) * H + unit);
         __builtin_prefetch(before + unit);
         __builtin_prefetch(d.grad_outputs + place * d.grad_outputs_stride + unit);
+        if (d.block) continue;
         __builtin_prefetch(d.previous + place * H + unit, 1);
         for (int g = 0; g < G; g++) {
           __builtin_prefetch(d.grad_inputs + place * d.grad_inputs_stride + g * H + unit, 1);
@@ -331,15 +350,16 @@ class BackwardLoop {
 
   // The gradients of a vector of units.
   template <class Left>
-  void update(int64_t place, int64_t row, int64_t block, const T* const* before, const T* product, Left left) {
+  void update(int64_t place, int64_t to, int64_t row, int64_t block, const T* const* before, const T* product,
+              Left left) {
     const int64_t H = this->H, unit = block * lanes<T>, own = (first + row) * H + unit;
     T* const carried[2] = {d.grad_state[0] + own, C::states == 2 ? d.grad_state[1] + own : nullptr};
     const T* const kept = C::saved ? d.saved + place * C::saved * H + unit : nullptr;
     const T* const mask = d.mask ? d.mask + own : nullptr;
-    T* const to_inputs = d.grad_inputs + place * d.grad_inputs_stride + unit;
-    T* const to_products = d.grad_products ? d.grad_products + place * G * H + unit : nullptr;
+    T* const to_inputs = d.grad_inputs + to * d.grad_inputs_stride + unit;
+    T* const to_products = d.grad_products ? d.grad_products + to * G * H + unit : nullptr;
     T* const to_arrival = arrival(row, 1 - now) + unit;
-    T* const to_previous = d.previous + place * H + unit;
+    T* const to_previous = d.previous + to * H + unit;
     Vec<T> dstate[C::states], saved[C::saved + 1], dx[G], du[G];
     dstate[0] = through(own, left, product) + load(d.grad_outputs + place * d.grad_outputs_stride + unit, left);
     for (int j = 1; j < C::states; j++) dstate[j] = load(carried[j], left);
@@ -359,7 +379,7 @@ class BackwardLoop {
 
   // From the gradient of scale * n + bias, n the normalised product, to that of the product:
   // rate * (e - mean(e) - n mean(e n)) with e = scale * gradient. Ba, Kiros & Hinton (2016).
-  void unnormalise(int64_t place, int64_t row) {
+  void unnormalise(int64_t place, int64_t to, int64_t row) {
     for (int g = 0; g < G; g++) {
       T* gradient = arrival(row, now) + g * H;
       const T* n = d.normalised + (place * G + g) * H;
@@ -380,7 +400,7 @@ class BackwardLoop {
         const Vec<T> e = load(gradient + j, left) - mean;
         const Vec<T> raw = fma(load(n + j, left), broadcast(-slope), e) * rate;
         store(gradient + j, raw, left);
-        store(d.grad_products + (place * G + g) * H + j, raw, left);
+        store(d.grad_products + (to * G + g) * H + j, raw, left);
       }
     }
   }

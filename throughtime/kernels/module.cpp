@@ -55,17 +55,19 @@ void forward(const Sizes& s, Address data, int64_t depth, Address symbols, const
 }
 
 template <class T>
-void backward(const Sizes& s, const Addresses& weights, const Addresses& norms, Address mask, Address h, Address c,
-              Address outputs, Address saved, Address normalised, Address rates, Address grad_outputs, Address grad_h,
-              Address grad_c, Address grad_inputs, Address grad_products, Address previous, Address grad_norms,
-              Address grad_biases) {
-  const auto weights_at = all_at<T>(weights), norms_at = all_at<T>(norms);
+void backward(const Sizes& s, Address data, int64_t depth, const Addresses& input_weights, const Addresses& weights,
+              const Addresses& norms, Address mask, Address h, Address c, Address outputs, Address saved,
+              Address normalised, Address rates, Address grad_outputs, Address grad_h, Address grad_c,
+              Address grad_inputs, Address grad_data, Address grad_input_weights, Address grad_input_biases,
+              Address grad_weights, Address grad_biases, Address grad_norms) {
+  const auto input_weights_at = all_at<T>(input_weights), weights_at = all_at<T>(weights), norms_at = all_at<T>(norms);
   tt::backward<T>({tt::Cell(s.cell), s.rows, s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
-                   at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), weights_at.data(), or_null(norms_at),
-                   at<const T>(mask), {at<const T>(h), at<const T>(c)}, at<const T>(outputs), at<const T>(saved),
-                   at<const T>(normalised), at<const T>(rates), at<const T>(grad_outputs),
-                   {at<T>(grad_h), at<T>(grad_c)}, at<T>(grad_inputs), at<T>(grad_products), at<T>(previous),
-                   at<T>(grad_norms), at<T>(grad_biases)});
+                   at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(data), depth,
+                   or_null(input_weights_at), weights_at.data(), or_null(norms_at), at<const T>(mask),
+                   {at<const T>(h), at<const T>(c)}, at<const T>(outputs), at<const T>(saved), at<const T>(normalised),
+                   at<const T>(rates), at<const T>(grad_outputs), {at<T>(grad_h), at<T>(grad_c)}, at<T>(grad_inputs),
+                   at<T>(grad_data), at<T>(grad_input_weights), at<T>(grad_input_biases), at<T>(grad_weights),
+                   at<T>(grad_biases), at<T>(grad_norms)});
 }
 
 template <class T>
@@ -77,14 +79,8 @@ void product(Address in, const Addresses& matrices, const Addresses& biases, Add
 }
 
 template <class T>
-void outer(Address grads, Address in, Address out, Address sums, int64_t rows, int64_t columns, int64_t depth,
-           int64_t stride, int threads) {
-  tt::outer<T>({at<const T>(grads), at<const T>(in), at<T>(out), at<T>(sums), rows, columns, depth, stride, threads});
-}
-
-template <class T>
-void make_stepper(tt::Stepper<T>* to, int cell, int64_t batch, int64_t hidden, int precision, const std::vector<int64_t>& inputs,
-                  const Addresses& weights) {
+void make_stepper(tt::Stepper<T>* to, int cell, int64_t batch, int64_t hidden, int precision,
+                  const std::vector<int64_t>& inputs, const Addresses& weights) {
   std::vector<typename tt::Stepper<T>::Layer> layers;
   for (size_t i = 0; i < inputs.size(); i++)
     layers.push_back({inputs[i], at<const T>(weights[4 * i]), at<const T>(weights[4 * i + 1]),
@@ -113,7 +109,6 @@ void define(nb::module_& m, const char* type) {
   m.def(("forward" + suffix).c_str(), forward<T>, without_lock);
   m.def(("backward" + suffix).c_str(), backward<T>, without_lock);
   m.def(("product" + suffix).c_str(), product<T>, without_lock);
-  m.def(("outer" + suffix).c_str(), outer<T>, without_lock);
   define_stepper<T>(m, suffix);
   m.def(("logistic" + suffix).c_str(), [](Address in, Address out, int64_t count) {
     tt::kernels<T>().logistic(at<const T>(in), at<T>(out), count);

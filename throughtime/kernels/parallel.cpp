@@ -5,7 +5,6 @@
 #include <exception>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -74,7 +73,7 @@ void run(Team& team, int threads) {
   int started = 1;
   try {
     for (; started < threads; started++) others.emplace_back([&team, started, threads] { team.work(started, threads); });
-  } catch (const std::system_error&) {  // no more threads to be had: their share is done here
+  } catch (const std::exception&) {  // no more threads to be had: their share is done here
   }
   team.work(0, threads);
   for (int thread = started; thread < threads; thread++) team.work(thread, threads);

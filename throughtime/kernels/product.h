@@ -182,57 +182,80 @@ void product(const Source<T>& shape, const T* packed, const T* bias, const T* in
   multiply<T>(panels, packed, in, in_stride, rows, nothing_ahead, use);
 }
 
-// out [columns, units] = in [depth, columns] transposed x matrix [depth, units], some depth at a time: each element is the
-// sum, in order, of those parts' chains. The columns come packed in strips: [strip][depth][column].
+// Columns of in [depth, columns] side by side in strips that tiles fill: [strip][depth][column]; their sums are added.
 template <class T>
-void outer(const Source<T>& matrix, const T* in, int64_t in_stride, T* out, int64_t out_stride, T* sums,
-           int64_t columns) {
-  constexpr int64_t deepest = 128;       // a panel stays in the nearest cache
-  constexpr int64_t strip = 3 * lanes<T>;  // tiles of 4, 6 or 8 columns fill it
-  Source<T> part = matrix;
-  part.depth = matrix.depth < deepest ? matrix.depth : deepest;
-  const int64_t strips = ceil_div(columns, strip);
-  const Scratch<T> packed(Panels<T>(part).size()), across(strips * part.depth * strip), part_sums(strips * strip);
-  alignas(64) T product[largest_tile * lanes<T>];
-  for (int64_t column = 0; column < columns; column++)
-    std::memset(out + column * out_stride, 0, size_t(matrix.units) * sizeof(T));
-  if (sums) std::memset(sums, 0, size_t(columns) * sizeof(T));
-  for (int64_t begin = 0; begin < matrix.depth; begin += deepest) {
-    part.data = matrix.data + begin * matrix.depth_stride;
-    part.depth = matrix.depth - begin < deepest ? matrix.depth - begin : deepest;
-    const Panels<T> panels(part);
-    pack(part, 0, panels.count(), packed.row(0));
-    std::memset(part_sums.row(0), 0, size_t(columns) * sizeof(T));
-    for (int64_t k = 0; k < part.depth; k++) {
-      const T* const from = in + (begin + k) * in_stride;
-      T* to = across.row(k * strip);
-      for (int64_t first = 0; first < columns; first += strip, to += part.depth * strip)
-        for (int64_t j = 0; j < strip && first + j < columns; j += lanes<T>) {
+struct Strips {
+  static constexpr int64_t width = 3 * lanes<T>;
+  T *const part_sums, *const packed;
+  Strips(T* memory, int64_t columns) : part_sums(memory), packed(memory + ceil_div(columns, width) * width) {}
+  static int64_t size(int64_t columns, int64_t deepest) { return ceil_div(columns, width) * width * (deepest + 1); }
+
+  const T* at(int64_t column, int64_t depth) const { return packed + column * depth; }
+
+  void pack(const T* in, int64_t stride, int64_t columns, int64_t depth, T* sums) const {
+    std::memset(part_sums, 0, size_t(columns) * sizeof(T));
+    for (int64_t k = 0; k < depth; k++) {
+      const T* const from = in + k * stride;
+      T* to = packed + k * width;
+      for (int64_t first = 0; first < columns; first += width, to += depth * width)
+        for (int64_t j = 0; j < width && first + j < columns; j += lanes<T>) {
           const int64_t left = columns - first - j;
           const Vec<T> v = left >= lanes<T> ? load(from + first + j) : load(from + first + j, left);
-          T* const sum = part_sums.row(first + j);
-          __builtin_prefetch(from + 8 * in_stride + first + j);  // the next rows travel meanwhile
+          T* const sum = part_sums + first + j;
+          __builtin_prefetch(from + 8 * stride + first + j);  // the next rows travel meanwhile
           store(to + j, v);
           store(sum, load(sum) + v);
         }
     }
-    for (int64_t column = 0; sums && column < columns; column++) sums[column] += *part_sums.row(column);
+    for (int64_t column = 0; sums && column < columns; column++) sums[column] += part_sums[column];
+  }
+};
+
+// out [rows][units] += tile, from a unit on.
+template <class T>
+inline void add_tile(const T* tile, int64_t rows, int64_t vectors, T* out, int64_t stride, int64_t units) {
+  for (int64_t m = 0; m < rows; m++)
+    for (int64_t v = 0; v < vectors; v++) {
+      const int64_t unit = v * lanes<T>, left = units - unit;
+      T* const to = out + m * stride + unit;
+      const Vec<T> own = load(tile + (m * vectors + v) * lanes<T>);
+      if (left >= lanes<T>) store(to, load(to) + own);
+      else store(to, load(to, left) + own, left);
+    }
+}
+
+// out [columns, units] += in [depth, columns] transposed x matrix [depth, units], some depth at a time: each element is the
+// sum, in order, of those parts' chains.
+constexpr int64_t deepest = 128;
+
+template <class T>
+int64_t outer_scratch(const Source<T>& matrix, int64_t columns) {
+  return Panels<T>(deepest, 1, matrix.units).size() + Strips<T>::size(columns, deepest);
+}
+
+template <class T>
+void outer(const Source<T>& matrix, const T* in, int64_t in_stride, T* out, int64_t out_stride, T* sums,
+           int64_t columns, T* scratch) {
+  Source<T> part = matrix;
+  T* const packed = scratch;
+  const Strips<T> strips(scratch + Panels<T>(deepest, 1, matrix.units).size(), columns);
+  alignas(64) T product[largest_tile * lanes<T>];
+  for (int64_t begin = 0; begin < matrix.depth; begin += deepest) {
+    part.data = matrix.data + begin * matrix.depth_stride;
+    part.depth = matrix.depth - begin < deepest ? matrix.depth - begin : deepest;
+    const Panels<T> panels(part);
+    pack(part, 0, panels.count(), packed);
+    strips.pack(in + begin * in_stride, in_stride, columns, part.depth, sums);
     for (int64_t panel = 0; panel < panels.count(); panel++) {
-      const int64_t vectors = panels.vectors(panel), first = panels.first_block(panel) * lanes<T>;
-      for (int64_t from = 0; from < columns; from += strip) {
-        const Split heights(columns - from < strip ? columns - from : strip, tallest(int(vectors)));
-        for (int64_t tile = 0; tile < heights.parts; tile++) {
-          const int64_t rows = heights.length(tile), column = heights.begin(tile);
-          tile_of<T, true>(rows, vectors)(across.row(from * part.depth + column), strip,
-                                          packed.row(panels.begin(panel)), part.depth, product);
-          for (int64_t m = 0; m < rows; m++)
-            for (int64_t v = 0; v < vectors; v++) {
-              const int64_t unit = first + v * lanes<T>, left = matrix.units - unit;
-              T* const to = out + (from + column + m) * out_stride + unit;
-              const Vec<T> own = load(product + (m * vectors + v) * lanes<T>);
-              if (left >= lanes<T>) store(to, load(to) + own);
-              else store(to, load(to, left) + own, left);
-            }
+      const int64_t vectors = panels.vectors(panel), unit = panels.first_block(panel) * lanes<T>;
+      for (int64_t first = 0; first < columns; first += Strips<T>::width) {
+        const int64_t left = columns - first;
+        const Split heights(left < Strips<T>::width ? left : Strips<T>::width, tallest(int(vectors)));
+        for (int64_t number = 0; number < heights.parts; number++) {
+          const int64_t rows = heights.length(number), column = heights.begin(number);
+          tile_of<T, true>(rows, vectors)(strips.at(first, part.depth) + column, Strips<T>::width,
+                                          packed + panels.begin(panel), part.depth, product);
+          add_tile(product, rows, vectors, out + (first + column) * out_stride + unit, out_stride, matrix.units - unit);
         }
       }
     }

@@ -22,7 +22,7 @@ class SymbolEncoder(nn.Module):
     """Symbols in, one vector of ``output_size`` a step out.
 
     Args:
-        num_symbols: size of the vocabulary, ``V``.
+        num_symbols: size of the vocabulary, ``V``; of vectors ``[N, F]`` in the place of symbols ``F``.
         embedding_size: ``E``; 0 feeds the one-hot vectors themselves to the recurrence.
         cell: ``elman``, ``lstm`` or ``gru``.
         hidden_size: ``H`` of each direction.
@@ -106,9 +106,9 @@ class SymbolEncoder(nn.Module):
         return outputs, final, state
 
     def _fewer_symbols(self, symbols: Ragged) -> bool:
-        """Whether it is less work to multiply each symbol's vector with the input's weights once than each step's."""
+        """Whether there are so few that each one's product with the input's weights is made once, not at every step."""
         hides = self.training and self.embedding_dropout > 0  # a symbol's vector then differs from sequence to sequence
-        return not hides and self.num_symbols < len(symbols.values)
+        return not hides and 2 * self.num_symbols < len(symbols.values)
 
     def step(self, symbols: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """One step of ``B`` sequences: ``symbols [B, …]`` to ``[B, output_size]``, and the state after it."""

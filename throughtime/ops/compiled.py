@@ -52,13 +52,23 @@ def _forward(
     """Outputs ``[N, D·H]``, final ``h`` and ``c``, and what the backward pass needs of the gates."""
     if bias_ih and bias_hh and _folded(cell, norm):
         bias_ih, bias_hh = [one + other for one, other in zip(bias_ih, bias_hh, strict=True)], []
-    if not data.is_floating_point():  # a one-hot vector's product with W is a column of W
-        table = torch.cat(ih).t()
-        ih = [table + torch.cat(bias_ih) if bias_ih else table]
+    if not data.is_floating_point():
+        data, ih, bias_ih = _of_symbols(data, ih, bias_ih)
     weights = Weights(hh, ih, bias_ih, bias_hh, norm)
     kept, last_h, last_c = kernels.forward(kernels.Layer.of(cell, data, h, c, weights, mask, resets, batch_sizes), save)
     outputs, *rest = kept
     return _or_empty(h, outputs, last_h, last_c, *rest)  # type: ignore[return-value]
+
+
+def _of_symbols(symbols: Tensor, ih: list[Tensor], bias_ih: list[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """A one-hot vector's product with W is a column of W: all columns as a table, or those of few symbols as they are.
+
+    Data, ``ih`` and ``bias_ih`` as the kernels take them.
+    """
+    few = len(symbols) < ih[0].shape[1]
+    columns = torch.cat([weight.index_select(1, symbols) for weight in ih] if few else ih).t()
+    table = columns + torch.cat(bias_ih) if bias_ih else columns
+    return (table, [], []) if few else (symbols.to(torch.int64), [table], [])
 
 
 forward = torch.library.custom_op("throughtime::recurrent_layer", _forward, mutates_args=(), device_types="cpu")
@@ -135,47 +145,26 @@ def _backward(
     grad_data_needed: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of data, h, c, and, stacked ``[D, …]``, of hh, ih, bias_ih, bias_hh, norm; empty where none is."""
-    weights = Weights(hh, ih, bias_ih, bias_hh, norm)
+    symbols = None if data.is_floating_point() else data
+    weights = Weights(hh, [], [], bias_hh, norm) if symbols is not None else Weights(hh, ih, bias_ih, bias_hh, norm)
     layer = kernels.Layer.of(cell, data, h, c, weights, mask, resets, batch_sizes)
+    if symbols is not None:
+        layer = layer._replace(data=h.new_empty(len(symbols), len(hh) * len(hh[0])))
     kept = kernels.Kept(outputs, *map(_or_none, (saved, normalised, rates)))
-    found = kernels.backward(layer, kept, grad_outputs, grad_h, None if c is None else grad_c)
-    directions, rows = len(hh), hh[0].shape[0]
-    folded = _folded(cell, norm)
-    grad_data: Tensor | None = None
-    grad_ih: Tensor | None = None
-    sums: Tensor | None = None
-    if not ih:
-        grad_data = found.inputs if grad_data_needed else None
-    elif data.is_floating_point():
-        if grad_data_needed:
-            grad_data = kernels.product(found.inputs, [torch.cat(ih)], transposed=True)
-        grad_ih, sums = kernels.outer(found.inputs, layer.data, sums=bool(bias_ih))
-        grad_ih = grad_ih.view(directions, rows, -1)
-    else:
-        grad_ih = found.inputs.new_zeros(ih[0].shape[1], directions * rows).index_add_(0, data, found.inputs)
-        grad_ih = grad_ih.t().reshape(directions, rows, -1)
-        sums = found.inputs.sum(0) if bias_ih else None
-    grad_bias_ih = None if sums is None else sums.view(directions, rows)
-    own_sums = bool(bias_hh) and not norm and (sums is None or not folded)
-    pairs = [kernels.outer(*pair, sums=own_sums) for pair in zip(found.products, found.previous, strict=True)]
-    grad_hh = torch.stack([grad for grad, _ in pairs])
-    if own_sums:
-        grad_bias_hh: Tensor | None = torch.stack([sum_of for _, sum_of in pairs if sum_of is not None])
-    elif grad_bias_ih is not None and folded:
-        grad_bias_hh = grad_bias_ih.clone()
-    else:
-        grad_bias_hh = found.biases
-    return _or_empty(  # type: ignore[return-value]
-        h,
-        grad_data,
-        found.h,
-        found.c,
-        grad_hh,
-        grad_ih,
-        grad_bias_ih,
-        grad_bias_hh if bias_hh else None,
-        found.norms,
-    )
+    found = kernels.backward(layer, kept, grad_outputs, grad_h, None if c is None else grad_c, grad_data_needed)
+    if symbols is not None:
+        found = _to_columns(found, symbols, ih, bool(bias_ih))
+    return _or_empty(h, *found)  # type: ignore[return-value]
+
+
+def _to_columns(found: kernels.Gradients, symbols: Tensor, ih: list[Tensor], bias: bool) -> kernels.Gradients:
+    """From the gradient of each step's contribution to those of W's columns and of the bias."""
+    grads = found.data
+    assert grads is not None
+    directions, rows, columns = len(ih), *ih[0].shape
+    grad_ih = grads.new_zeros(columns, directions * rows).index_add_(0, symbols, grads)
+    grad_ih = grad_ih.t().reshape(directions, rows, columns)
+    return found._replace(data=None, ih=grad_ih, bias_ih=grads.sum(0).view(directions, rows) if bias else None)
 
 
 backward = torch.library.custom_op(
@@ -222,7 +211,7 @@ def _second_derivatives(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         outputs, final = reference.layer(ctx.cell, twins[0], state, weights, batch_sizes, mask, resets)
         upstream = [grad.detach().requires_grad_() for grad in upstream[: 1 + len(final)]]
         inputs = [twin for twin, v in zip(twins, variable, strict=True) if v]
-        first = torch.autograd.grad((outputs, *final), inputs, upstream, create_graph=True)
+        first = torch.autograd.grad((outputs, *final), inputs, upstream, create_graph=True, materialize_grads=True)
     stacked = [part for grad, n in zip(grads[3:], ctx.counts, strict=True) if n for part in grad.unbind(0)]
     incoming = [grad for grad, v in zip([*grads[:3], *stacked], variable, strict=True) if v]
     second = list(torch.autograd.grad(first, [*upstream, *inputs], incoming, allow_unused=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from throughtime.ops import cells
 from throughtime.ops.reference import Weights
 
-__all__ = ["CELLS", "MISSING", "SAVED", "Kept", "Layer", "backward", "extension", "forward", "outer", "product"]
+__all__ = ["CELLS", "MISSING", "SAVED", "Kept", "Layer", "backward", "extension", "forward", "product"]
 
 CELLS = {"elman_tanh": 0, "elman_relu": 1, "lstm": 2, "gru": 3}
 SAVED = {"elman_tanh": 0, "elman_relu": 0, "lstm": 5, "gru": 4}
@@ -101,27 +100,6 @@ def _own(tensor: Tensor) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
-_memory = threading.local()
-_MOST_KEPT = 64 << 20
-
-
-def _scratch(role: str, like: Tensor, *shape: int) -> Tensor:
-    """Memory for this call alone.
-
-    Each thread keeps up to 64 MiB a role for its next call: fresh pages cost more than what is written to them.
-    """
-    key, size = (role, like.dtype), 1
-    for length in shape:
-        size *= length
-    kept: dict[Any, Tensor] = _memory.__dict__
-    if key not in kept or kept[key].numel() < size:
-        fresh = like.new_empty(size)
-        if fresh.nbytes > _MOST_KEPT:
-            return fresh.view(shape)
-        kept[key] = fresh
-    return kept[key][:size].view(shape)
-
-
 def product(
     data: Tensor, matrices: Sequence[Tensor], biases: Sequence[Tensor] = (), *, transposed: bool = False
 ) -> Tensor:
@@ -144,31 +122,13 @@ def product(
     return out
 
 
-def outer(grads: Tensor, data: Tensor, sums: bool = False) -> tuple[Tensor, Tensor | None]:
-    """``grads [N, C]`` (rows may stand apart) transposed times ``data [N, K]``, ``[C, K]``, and the sums of ``grads``.
-
-    The gradients of a product's matrix and bias; the number of threads does not change them.
-    """
-    rows, columns = grads.shape
-    out, sum_of = data.new_empty(columns, data.shape[1]), data.new_empty(columns) if sums else None
-    _function("outer", data.dtype)(
-        grads.data_ptr(),
-        data.data_ptr(),
-        out.data_ptr(),
-        _address(sum_of),
-        rows,
-        columns,
-        data.shape[1],
-        grads.stride(0),
-        torch.get_num_threads(),
-    )
-    return out, sum_of
-
-
 def forward(layer: Layer, save: bool) -> tuple[Kept, Tensor, Tensor | None]:
     """Outputs and, to ``save`` for the backward pass, gates and norms; final ``h`` and ``c``.
 
     Integers come with ``weights.ih`` as one table ``[V, D·G·H]`` whose rows they name.
+
+    Raises:
+        ValueError: for integers that name no row.
     """
     _, data, h, c, weights, mask, *_ = layer
     directions, _, hidden = h.shape
@@ -183,7 +143,7 @@ def forward(layer: Layer, save: bool) -> tuple[Kept, Tensor, Tensor | None]:
     _function("forward", h.dtype)(
         layer.sizes(),
         weights.ih[0].data_ptr() if named else data.data_ptr(),
-        0 if named else data.shape[1],
+        len(weights.ih[0]) if named else data.shape[1],
         data.data_ptr() if named else 0,
         [] if named else _addresses(weights.ih),
         [] if named else _addresses(weights.bias_ih),
@@ -203,36 +163,45 @@ def forward(layer: Layer, save: bool) -> tuple[Kept, Tensor, Tensor | None]:
 
 
 class Gradients(NamedTuple):
-    """Of what comes before the products; what is only scratch memory is overwritten by the next call."""
+    """Of all that a layer was called with; the weights' stacked by direction."""
 
+    data: Tensor | None
+    """``[N, F]``, if needed; without ``weights.ih`` ``[N, D·G·H]``."""
     h: Tensor
     c: Tensor | None
-    inputs: Tensor
-    """``[N, D·G·H]``: of the input's contributions to the gates; scratch where the layer multiplies its input."""
-    products: list[Tensor]
-    """``D`` of ``[N, G·H]``: of the recurrent products; scratch."""
-    previous: Tensor
-    """``[D, N, H]``: what entered the recurrent products; scratch."""
-    norms: Tensor | None
+    hh: Tensor
+    """``[D, G·H, H]``."""
+    ih: Tensor | None
+    """``[D, G·H, F]``."""
+    bias_ih: Tensor | None
     """``[D, G·H]``."""
-    biases: Tensor | None
-    """``[D, G·H]``: of the recurrent biases, where there are norms."""
+    bias_hh: Tensor | None
+    """``[D, G·H]``."""
+    norm: Tensor | None
+    """``[D, G·H]``."""
 
 
-def backward(layer: Layer, kept: Kept, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor | None) -> Gradients:
-    """Through all steps, back to the products."""
-    cell, _, h, c, weights, mask, *_ = layer
+def backward(
+    layer: Layer, kept: Kept, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor | None, grad_data_needed: bool
+) -> Gradients:
+    """Through all steps. ``layer.data`` are vectors, or contributions where there is no ``weights.ih``."""
+    _, data, h, c, weights, mask, *_ = layer
     directions, _, hidden = h.shape
-    steps, rows = len(kept.outputs), weights.hh[0].shape[0]
+    rows = weights.hh[0].shape[0]
     grad_outputs = grad_outputs.contiguous()
     grad_h, grad_c = _own(grad_h), None if grad_c is None else _own(grad_c)
-    inputs = _scratch("inputs", h, steps, directions * rows) if weights.ih else h.new_empty(steps, directions * rows)
-    products = _scratch("products", h, directions, steps, rows) if cell == "gru" or weights.norm else None
-    previous = _scratch("previous", h, directions, steps, hidden)
-    norms = h.new_zeros(directions, rows) if weights.norm else None
-    biases = h.new_zeros(directions, rows) if weights.norm else None
+    depth = data.shape[1] if weights.ih else 0
+    grad_data = h.new_empty(data.shape) if grad_data_needed or not weights.ih else None
+    grad_ih = h.new_zeros(directions, rows, depth) if weights.ih else None
+    bias_ih = h.new_zeros(directions, rows) if weights.bias_ih else None
+    hh = h.new_zeros(directions, rows, hidden)
+    bias_hh = h.new_zeros(directions, rows) if weights.bias_hh or weights.norm else None
+    norm = h.new_zeros(directions, rows) if weights.norm else None
     _function("backward", h.dtype)(
         layer.sizes(),
+        data.data_ptr() if weights.ih else 0,
+        depth,
+        _addresses(weights.ih),
         _addresses(weights.hh),
         _addresses(weights.norm),
         _address(mask),
@@ -242,11 +211,12 @@ def backward(layer: Layer, kept: Kept, grad_outputs: Tensor, grad_h: Tensor, gra
         grad_outputs.data_ptr(),
         grad_h.data_ptr(),
         _address(grad_c),
-        inputs.data_ptr(),
-        _address(products),
-        previous.data_ptr(),
-        _address(norms),
-        _address(biases),
+        0 if weights.ih else _address(grad_data),
+        _address(grad_data) if weights.ih else 0,
+        _address(grad_ih),
+        _address(bias_ih),
+        hh.data_ptr(),
+        _address(bias_hh),
+        _address(norm),
     )
-    by_direction = inputs.view(steps, directions, rows).unbind(1) if products is None else products.unbind(0)
-    return Gradients(grad_h, grad_c, inputs, list(by_direction), previous, norms, biases)
+    return Gradients(grad_data, grad_h, grad_c, hh, grad_ih, bias_ih, bias_hh if weights.bias_hh else None, norm)

@@ -62,8 +62,7 @@ def layer(
     """
     if backend not in BACKENDS:
         raise ValueError(f"expected backend {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}, found {backend!r}")
-    if not torch.compiler.is_compiling():
-        _check(cell, data, state, weights, batch_sizes, dropout_mask, resets)
+    _check(cell, data, state, weights, batch_sizes, dropout_mask, resets)
     if backend != "reference":
         reasons = refusals(cell, data, state, weights, dropout_mask)
         if not reasons:
@@ -142,6 +141,8 @@ def _check(
             raise ValueError(f"expected {name} of shape {shape}, found {tuple(tensor.shape)}")
     if len(state) != (2 if cell == "lstm" else 1):
         raise ValueError(f"expected {2 if cell == 'lstm' else 1} parts of the state for {cell}, found {len(state)}")
+    if not weights.ih and (weights.bias_ih or not data.is_floating_point()):
+        raise ValueError(f"expected weights.ih with {'weights.bias_ih' if weights.bias_ih else 'symbols'}, found none")
     for name, own in weights._asdict().items():
         if len(own) not in ((directions,) if name == "hh" else (0, directions)):
             raise ValueError(f"expected weights.{name} for {directions} directions, found {len(own)}")

@@ -18,12 +18,7 @@ __all__ = ["Listener", "Record", "Task"]
 
 
 class Task(Protocol):
-    """A module that has a loss and can be evaluated; :mod:`throughtime.tasks` has them.
-
-    ``score_name`` names the metric that the best weights are chosen by.
-    """
-
-    score_name: str
+    """A module that has a loss and can be evaluated; :mod:`throughtime.tasks` has them."""
 
     def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, Any]:
         """The mean loss of a batch, and the state to carry to the next one."""

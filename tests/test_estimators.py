@@ -1,0 +1,113 @@
+"""The estimators keep scikit-learn's conventions and the config classes' words."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import throughtime as tt
+from tests.conftest import reviews
+from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.errors import UsageError
+from throughtime.model import RunConfig
+from throughtime.tasks import ClassifierConfig, RaterConfig
+from throughtime.train.config import TrainConfig
+
+SMALL = {"hidden_size": 8, "embedding_size": 8, "epochs": 6, "lr": 0.02}
+OWN = {"validation_fraction": 0.1, "warm_start": False, "random_state": RunConfig().seed}
+# What only the command line does: a clock that starts with the process, and files.
+NOT_HERE = {"minutes", "checkpoint_seconds", "seed"}
+
+
+def texts(rows=80, seed=0):
+    labels, words = zip(*reviews(rows, seed), strict=True)
+    return list(words), list(labels)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "network"), [(tt.SequenceClassifier, ClassifierConfig), (tt.SequenceRegressor, RaterConfig)]
+)
+def test_the_signatures_are_those_of_the_config_classes(estimator, network):
+    found = {name: parameter.default for name, parameter in inspect.signature(estimator).parameters.items()}
+    expected = {}
+    for config in (VocabularyConfig, network, TrainConfig, RunConfig):
+        expected |= {name: field.default for name, field in config.model_fields.items() if name not in NOT_HERE}
+    assert found == expected | OWN
+
+
+# Sequences of a few numbers need a small network and many steps; the checks' data sets are tiny.
+FOR_CHECKS = {
+    "hidden_size": 16, "epochs": 60, "lr": 0.02, "dropout": 0.0, "label_smoothing": 0.0, "pooling": "last",
+    "bidirectional": False, "threads": 1,
+}  # fmt: skip
+
+
+@parametrize_with_checks(
+    [
+        tt.SequenceClassifier(**FOR_CHECKS),
+        tt.SequenceRegressor(**{name: value for name, value in FOR_CHECKS.items() if name != "label_smoothing"}),
+    ]
+)
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+def test_texts_grids_and_scores():
+    words, labels = texts(240)
+    small = SMALL | {"epochs": 15}
+    search = GridSearchCV(tt.SequenceClassifier(**small), {"cell": ["gru", "elman"]}, cv=2).fit(words, labels)
+    assert search.best_score_ > 0.85
+    assert cross_val_score(tt.SequenceClassifier(**small), words, labels, cv=2).mean() > 0.85
+    model = search.best_estimator_
+    assert model.predict(["a lovely warm film", "a dull cold film"]).tolist() == ["good", "bad"]
+    assert model.predict_proba(words).sum(1) == pytest.approx(1.0)
+
+
+def test_pickles_clones_and_folders_answer_alike(tmp_path):
+    words, labels = texts()
+    model = tt.SequenceClassifier(**SMALL).fit(words, labels)
+    again = pickle.loads(pickle.dumps(model))
+    assert (again.predict_proba(words) == model.predict_proba(words)).all()
+    assert (clone(model).fit(words, labels).predict_proba(words) == model.predict_proba(words)).all()
+    model.save(tmp_path / "model")
+    assert tt.load(tmp_path / "model").predict(words) == model.predict(words).tolist()
+
+
+def test_a_warm_start_goes_on():
+    words, labels = texts()
+    model = tt.SequenceClassifier(**(SMALL | {"epochs": 1, "warm_start": True})).fit(words, labels)
+    first = model.history_[-1].loss
+    assert model.fit(words, labels).history_[0].loss < first
+    cold = model.set_params(warm_start=False).fit(words, labels)
+    assert cold.history_[0].loss == pytest.approx(first)
+
+
+def test_arrays_of_different_lengths():
+    """Which way a wave's phase turns, whatever its length."""
+    draw = np.random.default_rng(0)
+    angles = [np.arange(draw.integers(5, 20)) * 0.7 * sign + draw.uniform(0, 6) for sign in [1, -1] * 40]
+    waves = [np.stack([np.cos(angle), np.sin(angle)], axis=1) for angle in angles]
+    model = tt.SequenceClassifier(hidden_size=16, epochs=15, lr=0.02, dropout=0.0).fit(waves, ["left", "right"] * 40)
+    assert model.score(waves, ["left", "right"] * 40) > 0.95
+    with pytest.raises(UsageError, match="pickle it instead"):
+        model.save("anywhere")
+    with pytest.raises(ValueError, match="expected arrays, as in training, found texts"):
+        model.predict(["a text"])
+
+
+def test_grades_are_told_between_their_ends():
+    words = ["bad", "so so", "good", "very good"] * 12
+    model = tt.SequenceRegressor(**(SMALL | {"epochs": 20})).fit(words, [1, 2, 3, 4] * 12)
+    told = model.predict(["bad", "very good"])
+    assert 1 <= told[0] < 2
+    assert 3 < told[1] <= 4
+    assert model.score(words, [1, 2, 3, 4] * 12) > 0.8
+
+
+def test_one_text_is_no_list_of_texts():
+    with pytest.raises(UsageError, match="put it in a list"):
+        tt.SequenceClassifier().fit("a text", [1])

@@ -1,0 +1,304 @@
+"""The scikit-learn face: ``fit``, ``predict``, ``score``, grids, pipelines and pickles.
+
+What goes in is a list of texts, a list of arrays (each ``[T]`` or ``[T, F]``, of any length ``T``), or one array
+``[M, T]`` or ``[M, T, F]``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from throughtime.config import Config
+from throughtime.data.columns import Example
+from throughtime.data.split import stratified_split
+from throughtime.data.vectors import Vectors
+from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.errors import UsageError
+from throughtime.fit import Splits, learn
+from throughtime.model import Model, ModelConfig, RunConfig
+from throughtime.tasks import TASKS
+from throughtime.train.config import TrainConfig
+
+__all__ = ["SequenceClassifier", "SequenceRegressor"]
+
+Self = TypeVar("Self", bound="_Estimator")
+
+
+class _Estimator(BaseEstimator):  # type: ignore[misc]
+    """What both share. Parameters are the fields of the config classes, with the same names and defaults."""
+
+    _task: Literal["classify", "rate"]
+
+    def fit(self: Self, X: Any, y: Any) -> Self:
+        """Learn from ``M`` sequences and their ``M`` targets.
+
+        With ``warm_start`` a second call goes on from the weights of the first, with its vocabulary and targets.
+
+        Raises:
+            ValueError: sequences or targets of the wrong kind, or not equally many.
+            UsageError: a parameter out of range.
+        """
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        sequences = self._sequences(X, reset=True)
+        targets = self._targets(y)
+        check_consistent_length(sequences, targets)
+        pairs = enumerate(zip(sequences, targets, strict=True))
+        examples = [Example(sequence, str(target), "X", row) for row, (sequence, target) in pairs]
+        like = self.model_ if self.warm_start and hasattr(self, "model_") else None
+        train = self._settings(TrainConfig)
+        fitted = learn(self._split(examples), self._config(train), train, like=like)
+        self.model_: Model = fitted.model
+        self.history_ = fitted.outcome.history
+        self.n_iter_ = fitted.outcome.history[-1].update
+        return self
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model's folder, which :func:`throughtime.load` and the command line read; for models of texts."""
+        check_is_fitted(self)
+        self.model_.save(folder)
+
+    def _answers(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self.model_.answers(self._sequences(X, reset=False))
+
+    # ---- parameters ----
+
+    def _settings(self, config: type[Settings]) -> Settings:
+        """The parameters that are this class's fields."""
+        given = self.get_params(deep=False)
+        return config(**{name: given[name] for name in config.model_fields if name in given})
+
+    def _config(self, train: TrainConfig) -> ModelConfig:
+        return ModelConfig(
+            task=self._task,
+            vocabulary=self._settings(VocabularyConfig),
+            network=self._settings(TASKS[self._task][1]),
+            run=RunConfig(seed=self.random_state, threads=self.threads, device=self.device),
+            train=train.model_dump(),
+        )
+
+    def _split(self, examples: list[Example]) -> Splits:
+        """A share to choose the best weights by, where there are enough."""
+        kind = TASKS[self._task][2]
+        strata = kind.strata(examples)
+        if not self.validation_fraction or len(examples) < FEWEST_TO_SPLIT:
+            return Splits(examples)
+        kept, held = stratified_split(strata, self.validation_fraction, self.random_state)
+        return Splits([examples[row] for row in kept], [examples[row] for row in held])
+
+    # ---- what comes in ----
+
+    def _sequences(self, X: Any, *, reset: bool) -> list[Any]:
+        if isinstance(X, str):
+            raise UsageError("expected a list of texts, found one text: put it in a list")
+        if isinstance(X, np.ndarray) and X.dtype.kind in "USO" and X.ndim == 1:
+            X = X.tolist()
+        if isinstance(X, Sequence) and X and all(isinstance(sequence, str) for sequence in X):
+            self._check_kind(texts=True, reset=reset)
+            return list(X)
+        if not isinstance(X, Sequence) or _rectangular(X):
+            # One array: each of its rows is a sequence, of numbers or of vectors.
+            table = np.asarray(X) if isinstance(X, Sequence) else X
+            if getattr(table, "ndim", 0) == 3:
+                X = check_array(table, allow_nd=True, dtype="numeric")
+            else:
+                X = validate_data(self, table, reset=reset, dtype="numeric")
+        self._check_kind(texts=False, reset=reset)
+        return list(X)
+
+    def _check_kind(self, *, texts: bool, reset: bool) -> None:
+        known = {True: "texts", False: "arrays"}
+        if not reset and texts != (not isinstance(self.model_.vocabulary, Vectors)):
+            raise ValueError(f"expected {known[not texts]}, as in training, found {known[texts]}")
+
+    def _targets(self, y: Any) -> list[Any]:
+        raise NotImplementedError("an estimator is a classifier or a regressor")
+
+
+Settings = TypeVar("Settings", bound=Config)
+
+FEWEST_TO_SPLIT = 20
+"""Of fewer sequences none is held out: the rest would be too few to learn from, the held-out ones to choose by."""
+
+
+def _rectangular(X: Sequence[Any]) -> bool:
+    """Whether a list is a table of numbers, as scikit-learn has them."""
+    return bool(X) and all(isinstance(row, list | tuple) for row in X) and len({len(row) for row in X}) == 1
+
+
+class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """One class for a sequence. Parameters are those of ``throughtime train classify``, ``random_state`` its seed.
+
+    Args:
+        validation_fraction: share of the training data held out to choose the best weights by; 0 keeps the last.
+        warm_start: whether a second ``fit`` goes on from the first one's weights.
+
+    Attributes:
+        classes_: ``[C]`` the labels.
+        model_: the trained :class:`~throughtime.model.Model`.
+        history_: the evaluations of its training.
+
+    >>> texts = ["a lovely film", "lovely", "dull", "a dull film"] * 8
+    >>> model = SequenceClassifier(hidden_size=8, epochs=6, lr=0.02).fit(texts, [1, 1, 0, 0] * 8)
+    >>> model.predict(["lovely", "so dull"])
+    array([1, 0])
+    """
+
+    _task: Literal["classify"] = "classify"
+
+    def __init__(
+        self,
+        *,
+        tokens: str = "word",
+        lowercase: bool = True,
+        min_count: int = 1,
+        vocab_size: int = 30_000,
+        spelling: bool = True,
+        max_length: int | None = None,
+        cell: str = "gru",
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        embedding_size: int = 128,
+        one_hot: bool = False,
+        pooling: str = "attention",
+        dropout: float = 0.5,
+        word_dropout: float = 1.0,
+        recurrent_dropout: float = 0.0,
+        label_smoothing: float = 0.1,
+        class_weights: str = "none",
+        optimizer: str = "adam",
+        lr: float = 4e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        average: float = 0.998,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        batch_size: int = 32,
+        batch_tokens: int | None = None,
+        epochs: int | None = None,
+        updates: int | None = None,
+        patience: int | None = None,
+        until_loss: float | None = None,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: int = 1,
+        threads: int = 2,
+        device: str = "auto",
+    ) -> None:
+        _keep(self, locals())
+
+    def _targets(self, y: Any) -> list[Any]:
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(f"expected at least two classes to tell apart, found only one class: {self.classes_[0]!r}")
+        return list(y.tolist())
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """``[M, C]``, the columns in the order of ``classes_``."""
+        answers = self._answers(X)
+        places = {label: place for place, label in enumerate(self.model_.labels)}
+        return answers[:, [places[str(label)] for label in self.classes_.tolist()]]
+
+    def predict(self, X: Any) -> np.ndarray:
+        """``[M]`` the most probable class of each sequence."""
+        best = self.predict_proba(X).argmax(1)
+        told: np.ndarray = self.classes_[best]
+        return told
+
+
+class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+    """A number for a sequence. Parameters are those of ``throughtime train rate``, ``random_state`` its seed.
+
+    Args:
+        validation_fraction: share of the training data held out to choose the best weights by; 0 keeps the last.
+        warm_start: whether a second ``fit`` goes on from the first one's weights.
+
+    Attributes:
+        model_: the trained :class:`~throughtime.model.Model`.
+        history_: the evaluations of its training.
+    """
+
+    _task: Literal["rate"] = "rate"
+
+    def __init__(
+        self,
+        *,
+        tokens: str = "word",
+        lowercase: bool = True,
+        min_count: int = 1,
+        vocab_size: int = 30_000,
+        spelling: bool = True,
+        max_length: int | None = None,
+        cell: str = "gru",
+        hidden_size: int = 128,
+        num_layers: int = 1,
+        bidirectional: bool = True,
+        embedding_size: int = 128,
+        one_hot: bool = False,
+        pooling: str = "attention",
+        dropout: float = 0.5,
+        word_dropout: float = 1.0,
+        recurrent_dropout: float = 0.0,
+        loss: str = "auto",
+        optimizer: str = "adam",
+        lr: float = 4e-3,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        average: float = 0.998,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        batch_size: int = 32,
+        batch_tokens: int | None = None,
+        epochs: int | None = None,
+        updates: int | None = None,
+        patience: int | None = None,
+        until_loss: float | None = None,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: int = 1,
+        threads: int = 2,
+        device: str = "auto",
+    ) -> None:
+        _keep(self, locals())
+
+    def _targets(self, y: Any) -> list[Any]:
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        targets = column_or_1d(y, warn=True).astype(np.float64)
+        if len(set(targets.tolist())) < 2:
+            found = "one sample" if len(targets) == 1 else f"{len(targets)} times {targets[0]:g}"
+            raise ValueError(f"expected at least two different numbers to tell apart, found {found}")
+        return list(targets.tolist())
+
+    def predict(self, X: Any) -> np.ndarray:
+        """``[M]`` numbers."""
+        return self._answers(X)[:, 0].astype(np.float64)
+
+
+def _keep(estimator: _Estimator, given: dict[str, Any]) -> None:
+    """Each parameter as an attribute of its name, unchanged, as scikit-learn wants it."""
+    for name in inspect.signature(type(estimator)).parameters:
+        setattr(estimator, name, given[name])

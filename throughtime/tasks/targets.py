@@ -1,0 +1,78 @@
+"""What a task is to tell of a text: how labels in a file become targets, and answers become words and columns again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from throughtime.data.columns import Example
+
+__all__ = ["Measure", "Targets"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric as people read it.
+
+    Attributes:
+        key: its name in ``evaluate --json``.
+        title: its name in words.
+        percent: whether it is a share.
+
+    >>> Measure("accuracy", "accuracy", percent=True).shown(0.8215), Measure("loss", "loss").shown(None)
+    ('82.15%', '–')
+    """
+
+    key: str
+    title: str
+    percent: bool = False
+
+    def shown(self, value: float | None) -> str:
+        """The value in words."""
+        if value is None:
+            return "–"
+        return f"{value:.2%}" if self.percent else f"{value:.4f}"
+
+
+class Targets(Protocol):
+    """The answers that a task can give, learnt from the training data; ``labels.json`` keeps them.
+
+    An answer is a row of ``K`` numbers, as the task's ``answers`` gives them.
+    """
+
+    @classmethod
+    def strata(cls, examples: Sequence[Example]) -> list[str]:
+        """What each example is like, so that a split can keep every kind's share."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the classes or grades; empty where answers are numbers of any size."""
+
+    def encode(self, examples: Sequence[Example]) -> Tensor:
+        """``[M]`` targets.
+
+        Raises:
+            DataError: for a label that cannot be one, with its place.
+        """
+
+    def to_json(self) -> Any:
+        """What ``labels.json`` holds."""
+
+    def in_words(self) -> str:
+        """What is known of them before training, in a sentence."""
+
+    def title(self) -> str:
+        """The model's name, from what it tells."""
+
+    def answer_names(self) -> list[str]:
+        """What each of an answer's ``K`` numbers is."""
+
+    def columns(self) -> list[str]:
+        """Names of what :meth:`cells` gives."""
+
+    def cells(self, answer: np.ndarray) -> list[str | float]:
+        """What ``predict`` writes beside a row: the answer itself comes first."""
