@@ -212,7 +212,9 @@ class Rater(Pooled):
         """``[B, 1]`` numbers; of grades ``[B, 1 + K]``: the number, then each grade's probability."""
         if not self.targets.ordinal:
             return outputs * self.targets.deviation + self.targets.mean
-        below = (self.thresholds - outputs).sigmoid()
+        # A softmax over two in the place of torch's sigmoid, whose bits depend on an element's place in the batch.
+        gaps = self.thresholds - outputs
+        below = torch.stack([gaps, torch.zeros_like(gaps)], -1).softmax(-1)[..., 0]
         whole = torch.cat([torch.zeros_like(outputs), below, torch.ones_like(outputs)], 1)
         chances = whole.diff(dim=1)
         return torch.cat([_median(chances, self.grades), chances], 1)
@@ -236,7 +238,7 @@ class Rater(Pooled):
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
-        """``mae``, ``rmse``, ``accuracy`` (nearest grade), ``spearman``, ``loss``, ``examples``, grades' ``confusion``."""
+        """``mae``, ``rmse``, ``accuracy`` (nearest grade), ``spearman``, ``loss``, ``examples``, ``confusion``."""
         targets, numbers, losses = [], [], []
         self.eval()
         for batch in batches:
