@@ -74,7 +74,9 @@ def test_an_archive_reads_as_the_folder_it_holds(pack, write, tmp_path):
     assert read_like(tmp_path / "set", told) == examples
 
 
-@pytest.mark.parametrize("names", [["pos/1.txt", "neg/1.txt"], ["./pos/1.txt", "./neg/1.txt"], ["/a/pos/1", "/a/neg/1"]])
+@pytest.mark.parametrize(
+    "names", [["pos/1.txt", "neg/1.txt"], ["./pos/1.txt", "./neg/1.txt"], ["/a/pos/1", "/a/neg/1"]]
+)
 def test_how_names_begin_does_not_matter(pack, names):
     assert fields(read_table(pack("a.tar", dict.fromkeys(names, b"x")))) == [("pos", "x"), ("neg", "x")]
 

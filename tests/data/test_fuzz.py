@@ -86,11 +86,35 @@ TABLES = [table(compression, version) for compression in ("none", "snappy", "gzi
 
 NASTY = st.sampled_from(
     [
-        *(b"\0", b'"', b'""', b'"\n', b"\n", b"\r", b"\r\n", b"\n\n", b" \n", b"\t", b",", b";", b" ", b"\x1a", b"\x0c"),
+        *(
+            b"\0",
+            b'"',
+            b'""',
+            b'"\n',
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b" \n",
+            b"\t",
+            b",",
+            b";",
+            b" ",
+            b"\x1a",
+            b"\x0c",
+        ),
         *(b"\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80", b"\xe2\x80\xa8", "é\n".encode("utf-16")),
         *(b"{", b"}", b"[", b"]", b":", b"\\", b"\\ud800", b"null", b"NaN", b"1e999", b'{"text": 1}\n', b"[" * 5000),
         *(b"__label__", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b"x" * 70_000, b"word " * 14_000, b"9" * 5000),
-        *(b"\0" * 512, b"\x80" + b"\0" * 11, b"\xff" * 12, b"\x80\0\0\0\xff\xff\xff\xff\0\0\0\0", b"00000000000\0", b"S", b"L"),
+        *(
+            b"\0" * 512,
+            b"\x80" + b"\0" * 11,
+            b"\xff" * 12,
+            b"\x80\0\0\0\xff\xff\xff\xff\0\0\0\0",
+            b"00000000000\0",
+            b"S",
+            b"L",
+        ),
         *(b"14 size=-1024\n", b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n", b"30 GNU.sparse.map=0,0,5,-5\n"),
     ]
 ) | st.binary(min_size=1, max_size=4)

@@ -20,7 +20,7 @@ def examples(rows, path="a.csv", first=1):
 
 def clean(count=100, seed=0):
     draw = random.Random(seed)
-    words = "the a film story was and its cast ending with of good bad so".split()
+    words = ["the", "a", "film", "story", "was", "and", "its", "cast", "ending", "with", "of", "good", "bad", "so"]
     return [(f"{n} " + " ".join(draw.choices(words, k=8)), draw.choice(["pos", "neg"])) for n in range(count)]
 
 
@@ -153,7 +153,9 @@ def test_a_word_that_tells_the_label(noise):
 
 
 def test_a_word_that_is_only_frequent_tells_nothing():
-    rows = [(f"{text} {'award' if label == 'pos' and n % 10 else ''}", label) for n, (text, label) in enumerate(clean(400))]
+    rows = [
+        (f"{text} {'award' if label == 'pos' and n % 10 else ''}", label) for n, (text, label) in enumerate(clean(400))
+    ]
     assert lint(examples(rows)) == []
     assert lint(examples([(f"the {text}", label) for text, label in clean(400)])) == []
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from throughtime.data.columns import Example, Source, open_examples
+from throughtime.data.columns import Source, open_examples
 from throughtime.data.packed import StrPath
 from throughtime.data.readers.rows import shown
 from throughtime.errors import DataError
@@ -106,6 +106,7 @@ def lint(
         test: those to report on.
         columns: the table's other columns by name, each with a value a row of `train`; see `other_columns`.
 
+    >>> from throughtime.data import Example
     >>> rows = [Example(text, label, "a.csv", line) for line, (text, label) in enumerate(
     ...     [("fine", "good"), ("dull", "bad"), ("fine", "good"), ("dull", "good")], 2)]
     >>> for warning in lint(rows):
@@ -238,9 +239,7 @@ def _of_labels(rows: Sequence[Labelled], labels: set[Hashable], where: str, lack
             left.remove(row.label)
             found.add(row)
     names = shown(sorted(map(str, labels)), SHOWN)
-    yield from found.warning(
-        f"label stands {where}{lacking} ({names})", f"labels stand {where}{lacking} ({names})"
-    )
+    yield from found.warning(f"label stands {where}{lacking} ({names})", f"labels stand {where}{lacking} ({names})")
 
 
 # ---- what tells the label too well ----

@@ -59,7 +59,7 @@ def unpacked(file: BufferedReader, stack: ExitStack) -> Binary:
     elif is_bzip2(magic):
         inside = bz2.BZ2File(file)
     elif magic.startswith(XZ):
-        inside = lzma.LZMAFile(file)
+        inside = lzma.LZMAFile(file)  # noqa: SIM115 (the stack closes it)
     if inside is not file:
         stack.callback(inside.close)
     return inside

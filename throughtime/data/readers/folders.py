@@ -100,7 +100,8 @@ def _class_files(files: Sequence[PurePath], texts: bool | None = None) -> tuple[
     """Part the files to read from those beside them: a read-me, and where there are `.txt` files, any others."""
     if texts is None:
         texts = any(map(_is_text, files))
-    read, beside = [], []
+    read: list[PurePath] = []
+    beside: list[PurePath] = []
     for file in files:
         is_class = plain_name(file).stem.casefold() not in NOT_A_CLASS and (not texts or _is_text(file))
         (read if is_class else beside).append(file)

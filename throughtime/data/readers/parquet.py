@@ -120,7 +120,8 @@ def _rows(batches: Iterator[Any], names: Sequence[str], types: Sequence[str], na
             except UnicodeDecodeError:
                 line = number + _undecoded(batch.column(at))
                 raise DataError("expected UTF-8, found other bytes", path=name, line=line, column=names[at]) from None
-        for number, fields in enumerate(zip(*columns, strict=True), number + 1):
+        for fields in zip(*columns, strict=True):
+            number += 1
             yield Row(fields, name, number)
 
 
