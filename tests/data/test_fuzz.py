@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,7 +48,7 @@ JSONL = """{"text": "a fine film", "label": 1, "id": [1, 2]}
 {"text": "", "label": true, "id": 1.5e3}
 """
 TSV = "".join(f"{label}\t{text}\n" for text, label in ROWS)
-FIRST = "".join(f"{label} {text}\n" for text, label in ROWS)
+FIRST = "".join(f"{label} {text}\n" for text, label in ROWS if text)
 LINES = "".join(f"{text}\n" for text, _ in ROWS if text)
 
 
@@ -119,11 +119,13 @@ NASTY = st.sampled_from(
     ]
 ) | st.binary(min_size=1, max_size=4)
 SPOT = st.integers(0, 9999)  # how far into the file, in ten thousandths
+FIELD = st.sampled_from([0, 100, 124, 156, 157, 257, 345, 386, 482, 483])  # of an archive's header, in its block
 LENGTH = st.integers(1, 20) | st.sampled_from([100, 511, 512, 513, 1024])
 EDITS = st.lists(
     st.one_of(
         st.tuples(st.just("insert"), SPOT, NASTY),
         st.tuples(st.just("overwrite"), SPOT, NASTY),
+        st.tuples(st.just("overwrite field"), SPOT, st.tuples(FIELD, NASTY)),
         st.tuples(st.just("delete"), SPOT, LENGTH),
         st.tuples(st.just("repeat"), SPOT, LENGTH),
         st.tuples(st.just("cut"), SPOT, st.none()),
@@ -141,6 +143,9 @@ def damaged(content: bytes, edits: list[tuple[str, int, object]]) -> bytes:
             content = content[:at] + what + content[at:]
         elif edit == "overwrite":
             content = content[:at] + what + content[at + len(what) :]
+        elif edit == "overwrite field":
+            at, new = at // 512 * 512 + what[0], what[1]
+            content = content[:at] + new + content[at + len(new) :]
         elif edit == "delete":
             content = content[:at] + content[at + what :]
         elif edit == "repeat":
@@ -154,16 +159,27 @@ def damaged(content: bytes, edits: list[tuple[str, int, object]]) -> bytes:
     return content
 
 
+def signed(content: bytes) -> bytes:
+    """Make the checksums of an archive's headers right again, so that damage goes deeper than them."""
+    blocks = [content[at : at + 512] for at in range(0, len(content), 512)]
+    for number, block in enumerate(blocks):
+        if block[257:262] == b"ustar" and len(block) == 512:
+            blank = block[:148] + b" " * 8 + block[156:]
+            blocks[number] = block[:148] + b"%06o\0 " % sum(blank) + block[156:]
+    return b"".join(blocks)
+
+
 @dataclass(frozen=True)
 class Damage:
-    """What is done to a sample, and how it is then read."""
+    """What is done to a sample, and how it is then read; `signed` makes an archive's checksums right again."""
 
     sample: int
     inside: list[tuple[str, int, object]]
     packing: int
-    outside: list[tuple[str, int, object]]
-    auto: bool
-    encoding: str
+    outside: list[tuple[str, int, object]] = field(default_factory=list)
+    signed: bool = False
+    auto: bool = True
+    encoding: str = "utf-8"
 
 
 DAMAGE = st.builds(
@@ -172,8 +188,9 @@ DAMAGE = st.builds(
     inside=EDITS,
     packing=st.integers(0, 7),
     outside=st.just([]) | EDITS,
+    signed=st.booleans(),
     auto=st.booleans(),
-    encoding=st.sampled_from(["utf-8", "utf-8", "latin-1", "utf-16"]),
+    encoding=st.sampled_from(["utf-8"] * 8 + ["latin-1", "utf-16"]),
 )
 
 # ---- accounts: what a table that was read must hold ----
@@ -246,6 +263,7 @@ class Reader:
 
     def write(self, folder: Path, damage: Damage) -> Path:
         content = damaged(self.samples[damage.sample % len(self.samples)], damage.inside)
+        content = signed(content) if damage.signed else content
         content = damaged(self.packings[damage.packing % len(self.packings)](content), damage.outside)
         path = folder / self.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -327,7 +345,7 @@ def test_the_samples_themselves_are_read(reader):
     for sample in range(len(READERS[reader].samples)):
         for packing in range(len(READERS[reader].packings)):
             with tempfile.TemporaryDirectory() as folder:
-                path = READERS[reader].write(Path(folder), Damage(sample, [], packing, [], True, "utf-8"))
+                path = READERS[reader].write(Path(folder), Damage(sample, [], packing))
                 need_label = reader != "lines"
                 assert read_table(path, need_label=need_label).rows
 
