@@ -236,6 +236,9 @@ def account_folders(table, path, encoding):
 
 
 def account_archive(table, path, encoding):
+    if not table.format.endswith("per-class"):  # too little was left to tell that it was an archive
+        account_text(table, path, encoding)
+        return
     with tarfile.open(path) as tar:
         members = [member for member in tar.getmembers() if member.isfile()]
     passed = counted(r"entr(y|ies) of the folder", table.notes)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import PurePath
 from typing import Protocol
 
 from throughtime.data.columns import Source, open_examples
@@ -66,8 +67,14 @@ class Place:
     def __str__(self) -> str:
         if self.like is None:
             return f"{self.path}, line {self.line}"
-        other = f"line {self.like.line}" if self.like.path == self.path else str(self.like)
-        return f"{self.path}, line {self.line} (as {other})"
+        return f"{self.path}, line {self.line} (as {self._other(self.like)})"
+
+    def _other(self, like: Place) -> str:
+        """Say of the earlier place only what is different."""
+        if like.path == self.path:
+            return f"line {like.line}"
+        here, there = PurePath(self.path), PurePath(like.path)
+        return f"{there.name if there.parent == here.parent else there}, line {like.line}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from throughtime.data.files import cut_lines, plain_name, without_return
 from throughtime.data.readers.lines import line_rows
-from throughtime.data.readers.rows import Row, Tally, shown
+from throughtime.data.readers.rows import Row, Tally, printable, shown
 from throughtime.data.readers.trees import NOT_A_CLASS, Tree
 from throughtime.errors import DataError
 
@@ -131,7 +131,7 @@ def _name(label: str, place: str) -> str:
     try:
         label.encode()
     except UnicodeEncodeError:
-        raise DataError("expected a name in Unicode, which is to be a label", path=ascii(place)) from None
+        raise DataError("expected a name in Unicode, which is to be a label", path=printable(place)) from None
     return label
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["BLANK_LINE", "Row", "Table", "Tally", "shown"]
+__all__ = ["BLANK_LINE", "Row", "Table", "Tally", "printable", "shown"]
 
 # One occurrence and several, as a note says them after the number.
 Kind = tuple[str, str]
@@ -79,11 +79,11 @@ def shown(words: list[str] | tuple[str, ...], limit: int = 12) -> str:
     >>> shown(["text", "label"])
     '"text", "label"'
     """
-    short = [f'"{_printable(word) if len(word) <= 40 else _printable(word[:37]) + "..."}"' for word in words[:limit]]
+    short = [f'"{printable(word) if len(word) <= 40 else printable(word[:37]) + "..."}"' for word in words[:limit]]
     more = [f"and {len(words) - limit} more"] if len(words) > limit else []
     return ", ".join(short + more)
 
 
-def _printable(word: str) -> str:
+def printable(word: str) -> str:
     """Spell out line ends and what else cannot be printed, so that a message stays one line of text."""
     return word if word.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in word)
