@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -230,16 +230,21 @@ def _told(name: str, source: Iterator[str], wanted: Wanted) -> tuple[str, list[s
     lines = deque(islice(source, _HEAD))
     if wanted.format != "auto":
         return wanted.format, [], lines
-    filled = [line for line in lines if line.strip()]
+    filled = _filled(lines)
     if format := by_name(name, filled):
         return format, [f"read as {FORMATS[format]}"], lines
     # The whole file, since one sorted by class shows a single label at its head; readers drain it as they go.
     lines.extend(source)
-    filled = [line for line in lines if line.strip()]
+    filled = _filled(lines)
     if not filled:
         return "lines", [], lines  # and nothing to read
     format, why = by_content(filled, name, wanted.need_label)
     return format, [f"read as {FORMATS[format]}: {why}"], lines
+
+
+def _filled(lines: Iterable[str]) -> list[str]:
+    """Give the lines that the readers of lines take for rows: what other blanks there are (a form feed) is text."""
+    return [line for line in lines if line.strip(" \t\r")]
 
 
 def _drained(lines: deque[str], source: Iterator[str]) -> Iterator[str]:
