@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from throughtime.data import read_examples, read_like, read_table
+from throughtime.data.packed import is_tar
 from throughtime.errors import DataError, ThroughtimeError
 
 SECONDS = 20
@@ -239,11 +240,21 @@ def account_archive(table, path, encoding):
     if not table.format.endswith("per-class"):  # too little was left to tell that it was an archive
         account_text(table, path, encoding)
         return
-    with tarfile.open(path) as tar:
-        members = [member for member in tar.getmembers() if member.isfile()]
     passed = counted(r"entr(y|ies) of the folder", table.notes)
-    read = len({row.path for row in table.rows}) + counted(r"files? stands? in the archive again", table.notes)
-    assert read == len(members) if not passed else read < len(members) + passed
+    again = counted(r"files? stands? in the archive again", table.notes)
+    read = len({row.path for row in table.rows}) + again
+    headers = file_headers(path.read_bytes())
+    assert read == headers if not passed else read < headers + passed
+
+
+def file_headers(content: bytes) -> int:
+    """Count the blocks of an archive that are the header of a file, without following them from one to the next."""
+    for magic, unpack in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ", lzma)):
+        content = unpack.decompress(content) if content.startswith(magic) else content
+    blocks = [content[at : at + 512] for at in range(0, len(content), 512)]
+    return sum(
+        is_tar(block) and block[156] in b"0\x007" and not block[:100].rstrip(b"\0").endswith(b"/") for block in blocks
+    )
 
 
 def account_parquet(table, path, encoding):

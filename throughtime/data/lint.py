@@ -128,7 +128,7 @@ def lint(
     labels = [row.label for row in train]
     if None in labels:
         return found
-    found += _telltale_columns(labels, columns or {})
+    found += _telltale_columns(train, columns or {})
     if not any(isinstance(label, int | float) for label in labels):
         found += [*_lonely(parts), *_telltale_words(train)]
     return found
@@ -252,14 +252,16 @@ def _of_labels(rows: Sequence[Labelled], labels: set[Hashable], where: str, lack
 # ---- what tells the label too well ----
 
 
-def _telltale_columns(labels: Sequence[Hashable], columns: Mapping[str, Sequence[Hashable]]) -> Iterator[Warning]:
+def _telltale_columns(rows: Sequence[Labelled], columns: Mapping[str, Sequence[Hashable]]) -> Iterator[Warning]:
+    labels = [row.label for row in rows]
     for name, values in columns.items():
         right, tests = _predicted(values, labels)
         if tests >= max(_FEWEST, len(labels) // 2) and right >= NEARLY * tests and _is_news(right, tests, labels):
             yield Warning(
                 f'rows have a column "{name}" that tells the label by itself ({right / tests:.1%} right): '
                 "was it known before the label?",
-                len(labels),
+                len(rows),
+                (Place(rows[0].path, rows[0].line),),
             )
 
 
