@@ -81,6 +81,13 @@ def test_how_names_begin_does_not_matter(pack, names):
     assert fields(read_table(pack("a.tar", dict.fromkeys(names, b"x")))) == [("pos", "x"), ("neg", "x")]
 
 
+def test_what_lies_around_the_classes_is_told(pack):
+    files = {"README": b"about", "set/._x": b"", "set/train/pos/1.txt": b"a", "set/train/neg/1.txt": b"b"}
+    table = read_table(pack("a.tar", files))
+    assert fields(table) == [("pos", "a"), ("neg", "b")]
+    assert '2 entries of the folder are no class file and not read: "README", "._x"' in table.notes
+
+
 def test_a_single_class_is_read_where_the_format_is_known(pack):
     path = pack("a.tar", {"set/pos/1.txt": b"a", "set/pos/2.txt": b"b"})
     assert fields(read_table(path, format="folder-per-class")) == [("pos", "a"), ("pos", "b")]

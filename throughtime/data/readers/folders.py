@@ -47,11 +47,12 @@ def file_per_class_rows(tree: Tree, encoding: str, tally: Tally) -> Generator[Ro
     Raises:
         DataError: there are no files, two of them name one class, or one is empty or not text.
     """
-    entries = tree.entries(tree.root("file-per-class"))
+    root = tree.root("file-per-class")
+    entries = tree.entries(root)
     files, passed = _class_files(entries.files)
     if not files:
         raise DataError("expected one file a class, found none", path=tree.name)
-    _note_passed(tally, [*entries.aside, *passed, *entries.folders])
+    _note_passed(tally, [*tree.around(root), *entries.aside, *passed, *entries.folders])
     labels = _labels(files, tree)
     for file, blocks in tree.read(files, encoding):
         place, empty = tree.place(file), True
@@ -68,12 +69,13 @@ def folder_per_class_rows(tree: Tree, encoding: str, tally: Tally) -> Generator[
     Raises:
         DataError: there are no folders, one of them has no files, or a file is not text.
     """
-    top = tree.entries(tree.root("folder-per-class"))
+    root = tree.root("folder-per-class")
+    top = tree.entries(root)
     if not top.folders:
         raise DataError("expected one folder a class, found no folders", path=tree.name)
     found = {folder: tree.entries(folder) for folder in top.folders}
     texts = any(_is_text(file) for entries in found.values() for file in entries.files)
-    passed = [*top.aside, *top.files]
+    passed = [*tree.around(root), *top.aside, *top.files]
     labels: dict[PurePath, str] = {}
     for folder, entries in found.items():
         files, others = _class_files(entries.files, texts)

@@ -54,6 +54,9 @@ class Tree(Protocol):
             DataError: it is empty or cannot be listed.
         """
 
+    def around(self, root: PurePath) -> list[PurePath]:
+        """Give what lies beside the folders that the root is in, and is not read."""
+
     def place(self, entry: PurePath) -> str:
         """Give what messages call a file or folder."""
 
@@ -88,6 +91,10 @@ class Folder:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             raise DataError(f"expected a folder that can be listed, found: {reason}", path=str(folder)) from None
         return _parted(found, apart.__contains__, lambda _: False, str(folder))
+
+    def around(self, root: PurePath) -> list[PurePath]:
+        """Give nothing: the folder was asked for, and no other."""
+        return []
 
     def place(self, entry: PurePath) -> str:
         """Give the path."""
@@ -137,6 +144,11 @@ class Archive:
         """List a folder; see `Tree`."""
         inside = self._inside.get(folder, set())
         return _parted(inside, self._inside.__contains__, self._links.__contains__, self.place(folder))
+
+    def around(self, root: PurePath) -> list[PurePath]:
+        """Give the read-mes and hidden entries beside the folders that wrap the classes."""
+        path = {root, *root.parents}
+        return sorted(entry for folder in root.parents for entry in self._inside[folder] if entry not in path)
 
     def place(self, entry: PurePath) -> str:
         """Give the archive's path and the name in it."""
