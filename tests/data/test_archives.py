@@ -134,6 +134,13 @@ def test_errors_name_the_member_and_its_line(pack):
     assert (error.value.path, error.value.line) == (f"{path}:neg/1.txt", 2)
 
 
+def test_line_ends_in_a_name_are_spelt_out(pack):
+    path = pack("a.tar", {"pos/1\n2.txt": b"\xff", "neg/1.txt": b"b"})
+    with pytest.raises(DataError) as error:
+        read_table(path)
+    assert error.value.path == f"{path}:pos/1\\n2.txt"
+
+
 def test_an_archive_cut_off_anywhere_is_named(pack, write):
     whole = pack("whole.tar", SET).read_bytes()
     ends = 512 * 5  # of the last member: what follows are blocks of zeros

@@ -17,7 +17,7 @@ from typing import Protocol, Self
 
 from throughtime.data.files import stream_blocks, text_blocks
 from throughtime.data.packed import Binary, StrPath, damage, open_binary, unpacked
-from throughtime.data.readers.rows import Tally
+from throughtime.data.readers.rows import Tally, printable
 from throughtime.errors import DataError
 
 __all__ = ["NOT_A_CLASS", "Archive", "Entries", "Folder", "Tree"]
@@ -152,7 +152,7 @@ class Archive:
 
     def place(self, entry: PurePath) -> str:
         """Give the archive's path and the name in it."""
-        return f"{self.name}:{entry}" if entry.parts else self.name
+        return f"{self.name}:{printable(str(entry))}" if entry.parts else self.name
 
     def read(self, files: Collection[PurePath], encoding: str) -> Iterator[tuple[PurePath, Iterator[str]]]:
         """Yield each file with its text, in the archive's order; see `Tree`."""
