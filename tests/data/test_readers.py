@@ -264,6 +264,13 @@ def test_a_file_without_rows(write, name, content, need_label):
         read_table(write(name, content), need_label=need_label)
 
 
+def test_a_line_of_strange_blanks_is_a_row(write):
+    path = write("a", "\x1f\n")
+    with pytest.raises(DataError, match="none of them fits"):
+        read_table(path)
+    assert fields(read_table(path, need_label=False)) == [("\x1f",)]
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
 def test_a_header_alone(write, name):
     with pytest.raises(DataError, match=r"below the header, found none.*--no-header"):

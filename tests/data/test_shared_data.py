@@ -76,3 +76,11 @@ def test_other_texts_are_not_taken_for_labelled_ones(shared_data, name):
 def test_a_folder_of_parts_is_not_taken_for_classes(shared_data):
     with pytest.raises(DataError, match="parts of a data set"):
         read_examples(shared_data / "sst2")
+
+
+def test_imdb_is_read_from_its_archive(shared_data):
+    path = shared_data / "imdb" / "train.tar.xz"
+    examples, source = read_examples(path)
+    assert labels(examples) == {"pos": 12500, "neg": 12500}
+    assert source.format == "folder-per-class"
+    assert all(example.path.startswith(f"{path}:aclImdb/train/{example.label}/") for example in examples)

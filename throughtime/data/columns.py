@@ -235,7 +235,7 @@ def open_examples(
 def _columns_like(source: Source, names: tuple[str, ...], stream: Stream, need_label: bool) -> Columns:
     text: int | None
     label: int | None
-    if stream.format in ("csv", "tsv", "jsonl", source.format):
+    if stream.format in ("csv", "tsv", "jsonl", "parquet", source.format):
         need = need_label and source.label is not None
         text, label = named_columns(names, source.text, source.label, stream.path, need)
     else:  # formats whose columns have one meaning and one name, whatever the model's own data called them

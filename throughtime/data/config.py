@@ -17,8 +17,8 @@ class DataConfig(Config):
     text: str | None = Field(None, description="the text's column: its name, or its number from 1")
     label: str | None = Field(None, description="the label's column: its name, or its number from 1")
     label_until: str | None = Field(None, description="keep the part of each label before this (DESC:manner, with ':')")
-    format: Literal["auto", "csv", "tsv", "jsonl", "label-first", "file-per-class", "folder-per-class"] = Field(
-        "auto", description="the files' format; told from name and content otherwise"
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "label-first", "file-per-class", "folder-per-class"] = (
+        Field("auto", description="the files' format; told from name and content otherwise")
     )
     header: bool | None = Field(
         None, description="whether the first row names the columns; told from content otherwise"

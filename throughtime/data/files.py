@@ -7,29 +7,44 @@ vertical tab or a form feed inside a text stays inside it, unlike with `str.spli
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from io import BufferedReader
-from os import PathLike
 from pathlib import Path
 
+from throughtime.data.packed import (
+    GZIP,
+    XZ,
+    Binary,
+    StrPath,
+    is_bzip2,
+    is_tar,
+    open_binary,
+    peek,
+    read_block,
+    unpacked,
+)
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["StrPath", "check_encoding", "plain_name", "read_lines", "read_text", "without_return"]
+__all__ = [
+    "StrPath",
+    "check_encoding",
+    "cut_lines",
+    "plain_name",
+    "read_lines",
+    "read_text",
+    "stream_blocks",
+    "text_blocks",
+    "without_return",
+]
 
-StrPath = str | PathLike[str]
-_Binary = BufferedReader | gzip.GzipFile
-
-_BLOCK = 1 << 20
-_GZIP = b"\x1f\x8b"
+_UNPACK = "unpack it into text (or gzipped text) first"
 # Files that people hand over whole; a decoder would only say that some byte is wrong.
 _PACKED = {
-    b"PK\x03\x04": "a zip archive",
-    b"\xfd7zXZ\x00": "an xz archive",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": f"a zip archive: {_UNPACK}",
+    XZ: f"an xz archive: {_UNPACK}",
+    b"\x28\xb5\x2f\xfd": f"a zstd archive: {_UNPACK}",
+    b"PAR1": "a Parquet file: it is read with --format parquet, and not gzipped",
 }
 # Codecs that are not character sets of files: they raise errors of their own, or fold escapes into the text.
 _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
@@ -49,7 +64,7 @@ def read_text(path: StrPath, encoding: str = "utf-8") -> str:
     ...     read_text(file)
     'café'
     """
-    return "".join(_blocks(path, encoding))
+    return "".join(text_blocks(path, encoding))
 
 
 def read_lines(path: StrPath, encoding: str = "utf-8") -> Generator[str, None, None]:
@@ -62,8 +77,17 @@ def read_lines(path: StrPath, encoding: str = "utf-8") -> Generator[str, None, N
         DataError: the file cannot be opened, is a damaged gzip, or holds a byte that is not of this encoding.
         UsageError: the encoding is unknown.
     """
+    yield from cut_lines(text_blocks(path, encoding))
+
+
+def cut_lines(blocks: Iterable[str]) -> Generator[str, None, None]:
+    r"""Yield the lines of a text that comes in blocks.
+
+    >>> list(cut_lines(["a\nb", "c\n", "d"]))
+    ['a', 'bc', 'd']
+    """
     pieces: list[str] = []  # of a line longer than a block, joined once: adding them up would be quadratic
-    for block in _blocks(path, encoding):
+    for block in blocks:
         first, *others = block.split("\n")
         pieces.append(first)
         if others:
@@ -72,6 +96,29 @@ def read_lines(path: StrPath, encoding: str = "utf-8") -> Generator[str, None, N
             pieces = [others[-1]]
     if last := "".join(pieces):
         yield last
+
+
+def text_blocks(path: StrPath, encoding: str) -> Iterator[str]:
+    """Yield a file's text, gzipped or not, in blocks of about a megabyte.
+
+    Raises:
+        DataError: the file cannot be opened, is a damaged gzip, or holds a byte that is not of this encoding.
+        UsageError: the encoding is unknown.
+    """
+    check_encoding(encoding)
+    with open_binary(path) as file:
+        yield from stream_blocks(file, str(path), encoding)
+
+
+def stream_blocks(file: BufferedReader, name: str, encoding: str) -> Iterator[str]:
+    """Yield the text of an open file, gzipped or not; `name` is what messages call it.
+
+    Raises:
+        DataError: it cannot be read, is a damaged gzip, or holds a byte that is not of this encoding.
+    """
+    with ExitStack() as stack:
+        packed = peek(file, name).startswith(GZIP)
+        yield from _decode(unpacked(file, stack) if packed else file, name, encoding)
 
 
 def without_return(line: str) -> str:
@@ -97,65 +144,13 @@ def check_encoding(encoding: str) -> None:
         raise UsageError(f"expected an encoding such as utf-8, latin-1 or windows-1252, found {encoding!r}")
 
 
-def _blocks(path: StrPath, encoding: str) -> Iterator[str]:
-    check_encoding(encoding)
-    name = str(path)
-    with ExitStack() as stack:
-        yield from _decode(_open(path, name, stack), name, encoding)
-
-
-def _open(path: StrPath, name: str, stack: ExitStack) -> _Binary:
-    try:
-        file = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115 (the stack closes it)
-        magic = file.peek(10)
-    except (OSError, ValueError) as error:
-        raise DataError(_reason(error, path), path=name) from None
-    if magic.startswith(_GZIP):
-        unpacked = gzip.GzipFile(fileobj=file)
-        stack.callback(unpacked.close)
-        return unpacked
-    _refuse_packed(magic, name)
-    return file
-
-
-def _reason(error: OSError | ValueError, path: StrPath) -> str:
-    """Say in a sentence why a file cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return "expected a file, found nothing of that name"
-    if isinstance(error, ValueError):
-        return "expected a file's name, found one with a NUL character"
-    # Windows calls opening a folder a lack of permission.
-    if isinstance(error, IsADirectoryError) or (isinstance(error, PermissionError) and Path(path).is_dir()):
-        return "expected a file, found a folder"
-    if isinstance(error, PermissionError):
-        return "expected a file that may be read, found one without the permission"
-    return f"expected a file that can be read, found: {(error.strerror or str(error)).lower()}"
-
-
-def _refuse_packed(magic: bytes, name: str) -> None:
-    kind = next((kind for start, kind in _PACKED.items() if magic.startswith(start)), None)
-    if magic.startswith(b"BZh") and magic[4:10] == b"1AY&SY":
-        kind = "a bzip2 archive"
-    if kind:
-        raise DataError(f"expected text, found {kind}: unpack it into text (or gzipped text) first", path=name)
-
-
-def _read(stream: _Binary, name: str) -> bytes:
-    try:
-        return stream.read(_BLOCK)
-    except EOFError:
-        raise DataError("the gzip file ends too early: it was cut off", path=name) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"the gzip file is damaged: {error}", path=name) from None
-    except OSError as error:
-        raise DataError(_reason(error, name), path=name) from None
-
-
-def _decode(stream: _Binary, name: str, encoding: str) -> Iterator[str]:
+def _decode(stream: Binary, name: str, encoding: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)()
     size, line, started = 0, 1, False
     while True:
-        data = _read(stream, name)
+        data = read_block(stream, name)
+        if not size:
+            _refuse_packed(data, name)
         size += len(data)
         try:
             text = decoder.decode(data, final=not data)
@@ -171,6 +166,16 @@ def _decode(stream: _Binary, name: str, encoding: str) -> Iterator[str]:
         yield text
         if not data:
             return
+
+
+def _refuse_packed(data: bytes, name: str) -> None:
+    found = next((kind for start, kind in _PACKED.items() if data.startswith(start)), None)
+    if is_bzip2(data):
+        found = f"a bzip2 archive: {_UNPACK}"
+    elif is_tar(data):
+        found = "a tar archive: it is read with --format folder-per-class or file-per-class"
+    if found:
+        raise DataError(f"expected text, found {found}", path=name)
 
 
 def _bad_byte(error: UnicodeDecodeError, name: str, size: int, line: int, encoding: str) -> DataError:

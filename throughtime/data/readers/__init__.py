@@ -1,4 +1,4 @@
-"""Readers of tables: CSV, TSV, JSON lines, label-first lines, plain lines, and folders of classes."""
+"""Readers of tables: CSV, TSV, JSON lines, Parquet, label-first lines, plain lines, folders and archives of classes."""
 
 from throughtime.data.readers.rows import Row, Table
 from throughtime.data.readers.tables import FORMATS, read_table

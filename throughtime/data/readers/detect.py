@@ -10,16 +10,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
+from typing import Literal
 
 from throughtime.data.files import StrPath, plain_name, without_return
+from throughtime.data.packed import first_bytes, is_tar
 from throughtime.data.readers.delimited import csv_rows, tell_delimiter
 from throughtime.data.readers.jsonl import first_object, is_array
 from throughtime.data.readers.lines import FASTTEXT, split_label
 from throughtime.data.readers.names import LABEL_NAMES, TEXT_NAMES, known_column
+from throughtime.data.readers.parquet import PARQUET
 from throughtime.data.readers.rows import Tally
 from throughtime.errors import DataError
 
-__all__ = ["by_content", "by_name", "label_words"]
+__all__ = ["by_bytes", "by_content", "by_name", "label_words"]
 
 _ENDINGS = {
     ".csv": "csv",
@@ -29,6 +32,8 @@ _ENDINGS = {
     ".ndjson": "jsonl",
     ".jsonlines": "jsonl",
 }
+_PARQUETS = (".parquet", ".pq")
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _SAMPLE = 2000
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -43,6 +48,22 @@ might must let who whom whose what which when where why how not no yes all any s
 both o oh
 """
 _OPENER_WORDS = frozenset(_OPENERS.split())
+
+
+def by_bytes(path: StrPath) -> Literal["parquet", "archive"] | None:
+    """Tell a Parquet file and a tar archive from their first bytes, or else from their name.
+
+    A name alone is enough, so that one cut off at its beginning is not taken for a strange text.
+    """
+    raw, inside = first_bytes(path)
+    if raw.startswith(PARQUET):
+        return "parquet"
+    if is_tar(inside):
+        return "archive"
+    name = str(path).lower()
+    if name.endswith(_PARQUETS):
+        return "parquet"
+    return "archive" if name.endswith(_ARCHIVES) else None
 
 
 def by_name(path: StrPath, head: Sequence[str]) -> str | None:

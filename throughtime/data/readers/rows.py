@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["BLANK_LINE", "Row", "Table", "Tally", "shown"]
+__all__ = ["BLANK_LINE", "Row", "Table", "Tally", "printable", "shown"]
 
 # One occurrence and several, as a note says them after the number.
 Kind = tuple[str, str]
@@ -50,15 +50,24 @@ class Tally:
 
     path: str
     _met: dict[Kind, tuple[int, str]] = field(default_factory=dict)
+    _said: list[str] = field(default_factory=list)
 
     def add(self, kind: Kind, path: str, line: int) -> None:
         """Count one more of a kind; the place of the first is kept."""
         count, first = self._met.get(kind) or (0, self._place(path, line))
         self._met[kind] = count + 1, first
 
+    def say(self, sentence: str) -> None:
+        """Keep a sentence of another sort."""
+        self._said.append(sentence)
+
+    def count(self, kind: Kind) -> int:
+        """Give how many of a kind were met."""
+        return self._met.get(kind, (0, ""))[0]
+
     def notes(self) -> list[str]:
-        """Give one sentence for each kind that was met."""
-        return [f"{n} {kind[n > 1]} (first: {first})" for kind, (n, first) in self._met.items()]
+        """Give what was said, and one sentence for each kind that was met."""
+        return [*self._said, *(f"{n} {kind[n > 1]} (first: {first})" for kind, (n, first) in self._met.items())]
 
     def _place(self, path: str, line: int) -> str:
         return f"line {line}" if path == self.path else f"{path}, line {line}"
@@ -70,6 +79,11 @@ def shown(words: list[str] | tuple[str, ...], limit: int = 12) -> str:
     >>> shown(["text", "label"])
     '"text", "label"'
     """
-    short = [f'"{word if len(word) <= 40 else word[:37] + "..."}"' for word in words[:limit]]
+    short = [f'"{printable(word) if len(word) <= 40 else printable(word[:37]) + "..."}"' for word in words[:limit]]
     more = [f"and {len(words) - limit} more"] if len(words) > limit else []
     return ", ".join(short + more)
+
+
+def printable(word: str) -> str:
+    """Spell out line ends and what else cannot be printed, so that a message stays one line of text."""
+    return word if word.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in word)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -12,13 +12,15 @@ from typing import Any
 
 from throughtime.data.files import StrPath, check_encoding, read_lines
 from throughtime.data.readers.delimited import csv_rows, tell_delimiter, tsv_rows
-from throughtime.data.readers.detect import by_content, by_name
+from throughtime.data.readers.detect import by_bytes, by_content, by_name
 from throughtime.data.readers.folders import file_per_class_rows, folder_per_class_rows, tell_folder_format
 from throughtime.data.readers.header import tell_header
 from throughtime.data.readers.jsonl import jsonl_rows
 from throughtime.data.readers.lines import label_first_rows, line_rows
 from throughtime.data.readers.names import named_columns
-from throughtime.data.readers.rows import Row, Table, Tally
+from throughtime.data.readers.parquet import parquet_rows
+from throughtime.data.readers.rows import BLANK_LINE, Row, Table, Tally
+from throughtime.data.readers.trees import Archive, Folder, Tree
 from throughtime.errors import DataError, UsageError
 
 __all__ = ["FORMATS", "Stream", "Wanted", "open_table", "read_table"]
@@ -28,12 +30,14 @@ FORMATS = {
     "csv": "CSV",
     "tsv": "tab-separated lines (quotes are literal)",
     "jsonl": "JSON lines",
+    "parquet": "Parquet",
     "label-first": "label-first lines",
     "lines": "plain lines",
     "file-per-class": "one file a class",
     "folder-per-class": "one folder a class",
 }
 _FOLDERS = ("file-per-class", "folder-per-class")
+_TYPED = ("jsonl", "parquet")  # whose columns always have names
 _HEAD = 200
 
 
@@ -123,9 +127,8 @@ def open_table(path: StrPath, wanted: Wanted, header: bool | None = None) -> Str
         UsageError: the format, the encoding or the delimiter is unknown, or there can be no header.
     """
     _check(wanted)
-    by_folder = wanted.format in _FOLDERS or (wanted.format == "auto" and _is_folder(path))
-    stream = _open_folder(path, wanted) if by_folder else _open_file(path, wanted)
-    if header and stream.columns is not None and stream.format != "jsonl":
+    stream = _open(path, wanted)
+    if header and stream.columns is not None and stream.format not in _TYPED:
         with stream:
             raise UsageError(f"only CSV and TSV have a header; {stream.path} is {FORMATS[stream.format]}")
     return stream
@@ -142,7 +145,7 @@ def no_rows(path: str, header: bool, tally: Tally) -> DataError:
         return DataError(
             "expected rows below the header, found none (if the first row is data, say --no-header)", path=path
         )
-    blank = "only blank lines" if tally.notes() else "an empty file"
+    blank = "only blank lines" if tally.count(BLANK_LINE) else "an empty file"
     return DataError(f"expected rows, found {blank}", path=path)
 
 
@@ -161,14 +164,35 @@ def _is_folder(path: StrPath) -> bool:
         return False
 
 
-def _open_folder(path: StrPath, wanted: Wanted) -> Stream:
-    format = tell_folder_format(path) if wanted.format == "auto" else wanted.format
+def _open(path: StrPath, wanted: Wanted) -> Stream:
+    kind = None
+    if wanted.format in ("auto", *_FOLDERS):
+        kind = "folder" if _is_folder(path) else by_bytes(path)
+    if wanted.format in _FOLDERS or kind in ("folder", "archive"):
+        return _open_tree(path, wanted, packed=kind == "archive")
+    if wanted.format == "parquet" or kind == "parquet":
+        return _open_parquet(path, wanted)
+    return _open_file(path, wanted)
+
+
+def _open_tree(path: StrPath, wanted: Wanted, *, packed: bool) -> Stream:
     name = str(path)
-    notes = [f"read as {FORMATS[format]}"] if wanted.format == "auto" else []
     tally = Tally(name)
+    tree: Tree = Archive(path, tally) if packed else Folder(path)
+    format = tell_folder_format(tree) if wanted.format == "auto" else wanted.format
+    where = ", in a tar archive" if packed else ""
+    notes = [f"read as {FORMATS[format]}{where}"] if wanted.format == "auto" else []
     read = file_per_class_rows if format == "file-per-class" else folder_per_class_rows
-    rows = read(path, wanted.encoding, tally, notes)
+    rows = read(tree, wanted.encoding, tally)
     return Stream(name, format, ("label", "text"), rows, tally, notes, source=rows)
+
+
+def _open_parquet(path: StrPath, wanted: Wanted) -> Stream:
+    name = str(path)
+    tally = Tally(name)
+    notes = [f"read as {FORMATS['parquet']}"] if wanted.format == "auto" else []
+    columns, rows, source = parquet_rows(path, tally, partial(_needed, wanted=wanted, path=name))
+    return Stream(name, "parquet", columns, rows, tally, notes, source=source)
 
 
 def _open_file(path: StrPath, wanted: Wanted) -> Stream:
@@ -206,16 +230,21 @@ def _told(name: str, source: Iterator[str], wanted: Wanted) -> tuple[str, list[s
     lines = deque(islice(source, _HEAD))
     if wanted.format != "auto":
         return wanted.format, [], lines
-    filled = [line for line in lines if line.strip()]
+    filled = _filled(lines)
     if format := by_name(name, filled):
         return format, [f"read as {FORMATS[format]}"], lines
     # The whole file, since one sorted by class shows a single label at its head; readers drain it as they go.
     lines.extend(source)
-    filled = [line for line in lines if line.strip()]
+    filled = _filled(lines)
     if not filled:
         return "lines", [], lines  # and nothing to read
     format, why = by_content(filled, name, wanted.need_label)
     return format, [f"read as {FORMATS[format]}: {why}"], lines
+
+
+def _filled(lines: Iterable[str]) -> list[str]:
+    """Give the lines that the readers of lines take for rows: what other blanks there are (a form feed) is text."""
+    return [line for line in lines if line.strip(" \t\r")]
 
 
 def _drained(lines: deque[str], source: Iterator[str]) -> Iterator[str]:
@@ -225,7 +254,7 @@ def _drained(lines: deque[str], source: Iterator[str]) -> Iterator[str]:
 
 
 def _needed(keys: tuple[str, ...], wanted: Wanted, path: str) -> set[int]:
-    """Tell which keys of JSON lines are read, and so must be in each."""
+    """Tell which keys of JSON lines, or columns of Parquet, are read, and so must hold plain values."""
     text, label = named_columns(keys, wanted.text, wanted.label, path, wanted.need_label)
     if text is None and len(keys) <= 2:
         return set(range(len(keys)))  # which is which is told later, from their values

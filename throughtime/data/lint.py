@@ -1,0 +1,333 @@
+"""What looks wrong with labelled data before anything is learnt from it: counted, with the places to look at.
+
+Texts are compared as they stand, but for blanks around them. What is kept of each is a hash of 64 bits, whatever
+its length; in a million rows two different texts share one with a probability of 3 in 100 million.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePath
+from typing import Protocol
+
+from throughtime.data.columns import Source, open_examples
+from throughtime.data.packed import StrPath
+from throughtime.data.readers.rows import shown
+from throughtime.errors import DataError
+
+__all__ = ["Labelled", "Place", "Warning", "lint", "other_columns"]
+
+SHOWN = 5
+"""Places that a warning keeps."""
+
+NEARLY = 0.99
+"""The share of rows that something must get right to be suspicious."""
+
+_FEWEST = 20  # rows of a class, or tests of a column, below which a perfect rule may be chance
+_SAMPLE = 64  # rows of a class that a word is first looked for in; fewer where there are many classes
+_CANDIDATES = 10  # words of a class that are then looked for in all rows
+
+
+class Labelled(Protocol):
+    """A text with its label, a class or a number, and where both stand; an `Example` is one."""
+
+    @property
+    def text(self) -> str:
+        """The text."""
+
+    @property
+    def label(self) -> Hashable:
+        """A class's name, a number, or None."""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+
+    @property
+    def line(self) -> int:
+        """The line in it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file, and the earlier one that it is like, if there is one.
+
+    >>> print(Place("a.csv", 9, Place("a.csv", 3)))
+    a.csv, line 9 (as line 3)
+    """
+
+    path: str
+    line: int
+    like: Place | None = None
+
+    def __str__(self) -> str:
+        if self.like is None:
+            return f"{self.path}, line {self.line}"
+        return f"{self.path}, line {self.line} (as {self._other(self.like)})"
+
+    def _other(self, like: Place) -> str:
+        """Say of the earlier place only what is different."""
+        if like.path == self.path:
+            return f"line {like.line}"
+        here, there = PurePath(self.path), PurePath(like.path)
+        return f"{there.name if there.parent == here.parent else there}, line {like.line}"
+
+
+@dataclass(frozen=True)
+class Warning:
+    """Something that looks wrong, how many rows (or labels) it concerns, and the first places.
+
+    >>> print(Warning("rows repeat an earlier text and label", 3, (Place("a.csv", 9, Place("a.csv", 3)),)))
+    3 rows repeat an earlier text and label: a.csv, line 9 (as line 3); ...
+    """
+
+    sentence: str
+    count: int
+    places: tuple[Place, ...] = ()
+
+    def __str__(self) -> str:
+        more = ["..."] if self.places and self.count > len(self.places) else []
+        where = "; ".join([*map(str, self.places), *more])
+        return f"{self.count:,} {self.sentence}" + (f": {where}" if where else "")
+
+
+def lint(
+    train: Sequence[Labelled],
+    valid: Sequence[Labelled] = (),
+    test: Sequence[Labelled] = (),
+    *,
+    columns: Mapping[str, Sequence[Hashable]] | None = None,
+) -> list[Warning]:
+    """Give what looks wrong: repeated and contradicting rows, rows in several parts, lonely labels, telltale columns.
+
+    Labels are classes, or numbers (int or float), which may well stand alone and are not looked for in words. Empty
+    texts are passed over: the readers have counted them already.
+
+    Args:
+        train: the rows to learn from.
+        valid: those to choose by.
+        test: those to report on.
+        columns: the table's other columns by name, each with a value a row of `train`; see `other_columns`.
+
+    >>> from throughtime.data import Example
+    >>> rows = [Example(text, label, "a.csv", line) for line, (text, label) in enumerate(
+    ...     [("fine", "good"), ("dull", "bad"), ("fine", "good"), ("dull", "good")], 2)]
+    >>> for warning in lint(rows):
+    ...     print(warning)
+    1 row repeats an earlier text and label: a.csv, line 4 (as line 2)
+    1 row repeats an earlier text with another label: a.csv, line 5 (as line 3)
+    1 label stands on a single row of the training data ("bad"): a.csv, line 3
+    """
+    parts = {"training": train, "validation": valid, "test": test}
+    seen = {name: _first_rows(part) for name, part in parts.items()}
+    found = [*_repeats(train, seen["training"]), *_shared(parts, seen)]
+    labels = [row.label for row in train]
+    if None in labels:
+        return found
+    found += _telltale_columns(train, columns or {})
+    if not any(isinstance(label, int | float) for label in labels):
+        found += [*_lonely(parts), *_telltale_words(train)]
+    return found
+
+
+def other_columns(path: StrPath, source: Source, rows: Iterable[Labelled]) -> dict[str, array[int]]:
+    """Read a table again for its columns beside text and label: of each a hash of its value in each of `rows`.
+
+    Raises:
+        DataError: the file is no longer what it was.
+    """
+    if source.format not in ("csv", "tsv", "jsonl", "parquet"):
+        return {}
+    with open_examples(path, source) as opened:
+        taken = {source.text_number - 1, (source.label_number or 0) - 1}
+        others = {index: name for index, name in enumerate(opened.names) if index not in taken}
+        if not others:
+            return {}
+        values = {(row.path, row.line): [hash(row.fields[index]) for index in others] for row, _ in opened.rows}
+    try:
+        wanted = [values[row.path, row.line] for row in rows]
+    except KeyError:
+        raise DataError("expected the rows that were read before, found others", path=path) from None
+    return {
+        name if opened.header or not name.isdecimal() else f"column {name}": array("q", [row[at] for row in wanted])
+        for at, name in enumerate(others.values())
+    }
+
+
+@dataclass
+class _Found:
+    """Counts rows, and keeps the first places."""
+
+    count: int = 0
+    places: list[Place] = field(default_factory=list)
+
+    def add(self, row: Labelled, like: Labelled | None = None) -> None:
+        self.count += 1
+        if len(self.places) < SHOWN:
+            self.places.append(Place(row.path, row.line, Place(like.path, like.line) if like else None))
+
+    def warning(self, one: str, several: str) -> Iterator[Warning]:
+        """Give a warning, unless nothing was met."""
+        if self.count:
+            yield Warning(one if self.count == 1 else several, self.count, tuple(self.places))
+
+
+# ---- rows that stand again ----
+
+
+def _first_rows(rows: Sequence[Labelled]) -> dict[int, int]:
+    """Give the first row of each text, by the text's hash; empty texts have none."""
+    first: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        if text := row.text.strip():
+            first.setdefault(hash(text), number)
+    return first
+
+
+def _repeats(rows: Sequence[Labelled], first: Mapping[int, int]) -> Iterator[Warning]:
+    same, other = _Found(), _Found()
+    more: set[tuple[int, Hashable]] = set()  # labels of a text beside that of its first row
+    for number, row in enumerate(rows):
+        text = row.text.strip()
+        at = first[hash(text)] if text else number
+        if at == number:
+            continue
+        if row.label == rows[at].label or (hash(text), row.label) in more:
+            same.add(row, rows[at])
+        else:
+            more.add((hash(text), row.label))
+            other.add(row, rows[at])
+    yield from same.warning("row repeats an earlier text and label", "rows repeat an earlier text and label")
+    yield from other.warning(
+        "row repeats an earlier text with another label", "rows repeat an earlier text with another label"
+    )
+
+
+def _shared(parts: Mapping[str, Sequence[Labelled]], seen: Mapping[str, Mapping[int, int]]) -> Iterator[Warning]:
+    for here, there in (("validation", "training"), ("test", "training"), ("test", "validation")):
+        found, first = _Found(), seen[there]
+        if not first:
+            continue
+        for row in parts[here]:
+            text = row.text.strip()
+            if text and (at := first.get(hash(text))) is not None:
+                found.add(row, parts[there][at])
+        yield from found.warning(
+            f"row of the {here} data has a text of the {there} data",
+            f"rows of the {here} data have a text of the {there} data",
+        )
+
+
+# ---- labels ----
+
+
+def _lonely(parts: Mapping[str, Sequence[Labelled]]) -> Iterator[Warning]:
+    """Labels on a single row, and those that one part has and another has not."""
+    counts = {name: Counter(row.label for row in rows) for name, rows in parts.items()}
+    once = {label for label, count in counts["training"].items() if count == 1}
+    yield from _of_labels(parts["training"], once, "on a single row of the training data", "")
+    for name in ("validation", "test"):
+        if not parts[name]:
+            continue
+        missing = counts["training"].keys() - counts[name].keys() - once
+        yield from _of_labels(parts["training"], missing, "in the training data", f" and not in the {name} data")
+        new = counts[name].keys() - counts["training"].keys()
+        yield from _of_labels(parts[name], new, f"in the {name} data", " and not in the training data")
+
+
+def _of_labels(rows: Sequence[Labelled], labels: set[Hashable], where: str, lacking: str) -> Iterator[Warning]:
+    found, left = _Found(), set(labels)
+    for row in rows if left else ():
+        if row.label in left:
+            left.remove(row.label)
+            found.add(row)
+    names = shown(sorted(map(str, labels)), SHOWN)
+    yield from found.warning(f"label stands {where}{lacking} ({names})", f"labels stand {where}{lacking} ({names})")
+
+
+# ---- what tells the label too well ----
+
+
+def _telltale_columns(rows: Sequence[Labelled], columns: Mapping[str, Sequence[Hashable]]) -> Iterator[Warning]:
+    labels = [row.label for row in rows]
+    for name, values in columns.items():
+        right, tests = _predicted(values, labels)
+        if tests >= max(_FEWEST, len(labels) // 2) and right >= NEARLY * tests and _is_news(right, tests, labels):
+            yield Warning(
+                f'rows have a column "{name}" that tells the label by itself ({right / tests:.1%} right): '
+                "was it known before the label?",
+                len(rows),
+                (Place(rows[0].path, rows[0].line),),
+            )
+
+
+def _predicted(values: Sequence[Hashable], labels: Sequence[Hashable]) -> tuple[int, int]:
+    """Give how many rows a column's values predict rightly, and of how many.
+
+    Of each value's rows one teaches its most frequent label and the others are tests, so that a number that every
+    row has for itself predicts nothing.
+    """
+    best: dict[Hashable, int] = {}
+    for (value, _), count in Counter(zip(values, labels, strict=True)).items():
+        best[value] = max(count, best.get(value, 0))
+    return sum(best.values()) - len(best), len(labels) - len(best)
+
+
+def _is_news(right: int, tests: int, labels: Sequence[Hashable]) -> bool:
+    """Tell whether the mistakes are at most a tenth of those of always saying the most frequent label."""
+    most = Counter(labels).most_common(1)[0][1] / len(labels)
+    return (1 - right / tests) <= 0.1 * (1 - most) and most < 1
+
+
+def _telltale_words(rows: Sequence[Labelled]) -> Iterator[Warning]:
+    """Words that stand in nearly all texts of one label and in hardly any of another."""
+    by_label: dict[Hashable, list[Labelled]] = {}
+    for row in rows:
+        by_label.setdefault(row.label, []).append(row)
+    if len(by_label) < 2:
+        return
+    size = max(8, min(_SAMPLE, 4096 // len(by_label)))
+    samples = {label: _spread(own, size) for label, own in by_label.items()}
+    for label, own in by_label.items():
+        others = len(rows) - len(own)
+        if len(own) < _FEWEST or others < _FEWEST:
+            continue
+        for word in _candidates(label, samples)[:_CANDIDATES]:
+            inside = sum(_holds(row, word) for row in own)
+            outside = sum(_holds(row, word) for row in rows if row.label != label)
+            if inside >= NEARLY * len(own) and outside <= (1 - NEARLY) * min(len(own), others):
+                yield Warning(
+                    f'texts hold the word {shown([word])}, which tells the label "{label}" by itself '
+                    f"({inside:,} of its {len(own):,} texts hold it, {outside:,} of {others:,} others): "
+                    "was it there before the label?",
+                    inside + outside,
+                    tuple(islice((Place(row.path, row.line) for row in own if _holds(row, word)), SHOWN)),
+                )
+                break  # one word of a template is enough
+
+
+def _spread(rows: Sequence[Labelled], size: int) -> list[frozenset[str]]:
+    """Give the words of a sample of rows, spread evenly: files are often sorted."""
+    step = max(1, len(rows) // size)
+    return [frozenset(row.text.split()) for row in rows[::step][:size]]
+
+
+def _candidates(label: Hashable, samples: Mapping[Hashable, Sequence[frozenset[str]]]) -> list[str]:
+    """Give the words that, by the samples, are worth a look at all rows."""
+    own = samples[label]
+    counts = Counter(word for words in own for word in words)
+    often = {word for word, count in counts.items() if count >= 0.95 * len(own)}
+    for other, sample in samples.items():
+        if other != label and often:
+            met = Counter(word for words in sample for word in words & often)
+            often -= {word for word, count in met.items() if count > 0.05 * len(sample) + 1}
+    return sorted(often)
+
+
+def _holds(row: Labelled, word: str) -> bool:
+    """Tell whether a text has this word; most are settled without cutting it into words."""
+    return word in row.text and word in row.text.split()
