@@ -15,8 +15,7 @@ from throughtime.tasks import ClassifierConfig
 from throughtime.train.config import TrainConfig
 
 CONFIGS = {
-    c.__name__: c
-    for c in (DataConfig, VocabularyConfig, ClassifierConfig, TrainConfig, RunConfig, VanishingConfig)
+    c.__name__: c for c in (DataConfig, VocabularyConfig, ClassifierConfig, TrainConfig, RunConfig, VanishingConfig)
 }
 
 

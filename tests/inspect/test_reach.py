@@ -82,8 +82,7 @@ def test_is_the_slope_that_finite_differences_find(cell, pooling):
             step = torch.zeros_like(part).view(-1)
             step[unit] = 1e-5
             up, down = (
-                loss(tuple(p + sign * step.view_as(p) * (n == number) for n, p in enumerate(state)))
-                for sign in (1, -1)
+                loss(tuple(p + sign * step.view_as(p) * (n == number) for n, p in enumerate(state))) for sign in (1, -1)
             )
             slopes.append((up - down) / 2e-5)
     found = measured(task, [text], TARGETS[2:]).layers[0].norms[back]

@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     folder = vanishing.add_argument_group("The page's folder")
-    folder.add_argument("--out", type=Path, default=Path("vanishing"), metavar="DIR", help="where it goes (default: vanishing)")
+    folder.add_argument(
+        "--out", type=Path, default=Path("vanishing"), metavar="DIR", help="where it goes (default: vanishing)"
+    )
     folder.add_argument("--overwrite", action="store_true", help="replace the page in DIR")
     folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
     folder.add_argument("--json", action="store_true", help="print one JSON object")
@@ -122,8 +124,8 @@ def _print(screen: Console, out: Path, experiment: Experiment) -> None:
     table.add_column("distance", justify="right")
     for outcome in experiment.outcomes:
         table.add_column(NAMES[outcome.cell], justify="right")
-    for distance in experiment.outcomes[0].accuracy:
-        table.add_row(str(distance), *(f"{outcome.accuracy[distance]:.1%}" for outcome in experiment.outcomes))
+    for distance in experiment.outcomes[0].trained:
+        table.add_row(str(distance), *(f"{o.trained[distance].accuracy:.1%}" for o in experiment.outcomes))
     screen.print(table)
     screen.print(f"\n{verdict(experiment)}")
     ended = experiment.explosion.free.ended

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from throughtime.inspect.plots import COLOURS, NOTHING, SETTINGS, STEPS, inline
 
-__all__ = ["Curve", "Picture", "draw_curves"]
+__all__ = ["Curve", "Picture", "draw_curves", "power_of_ten"]
 
 THIRD = "#000006"
 """A colour that the charts have no use for; the page's style sheet says what ``--third`` is."""
@@ -119,7 +119,9 @@ def _scale(axes: Axes, picture: Picture) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS, integer=True))
         axes.set_xlim(left=0)
     if picture.logarithmic:
-        _logarithmic(axes, [y for curve in picture.curves for y in curve.y if math.isfinite(y) and y > 0], picture.decades)
+        _logarithmic(
+            axes, [y for curve in picture.curves for y in curve.y if math.isfinite(y) and y > 0], picture.decades
+        )
     if picture.percent:
         axes.set_ylim(0, 1.03)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
@@ -143,7 +145,12 @@ def _power(value: float) -> str:
     ['0.01', '1', '10', '10⁻⁷', '10¹²']
     """
     exponent = round(math.log10(value))
-    return f"{value:g}" if abs(exponent) <= 2 else f"10{str(exponent).translate(SUPERSCRIPT)}"
+    return f"{value:g}" if abs(exponent) <= 2 else power_of_ten(exponent)
+
+
+def power_of_ten(exponent: int) -> str:
+    """As it is read: ``10⁻⁷``."""
+    return f"10{str(exponent).translate(SUPERSCRIPT)}"
 
 
 def _level(axes: Axes, value: float, name: str) -> None:

@@ -106,13 +106,16 @@ class Reach:
         """How far back the model reaches, through the layer nearest the input, which all others build upon.
 
         >>> norms = tuple(0.5**k for k in range(30))
-        >>> print(Reach((Layer(1, False, norms, {}),), sequences=3, median_length=20).sentence())  # doctest: +NORMALIZE_WHITESPACE
+        >>> reach = Reach((Layer(1, False, norms, {}),), sequences=3, median_length=20)
+        >>> print(reach.sentence())  # doctest: +NORMALIZE_WHITESPACE
         This model reaches 6 steps back: there the gradient of the loss still has 1% of its largest norm. Half of the
         texts are longer than 20 steps, and of what stands further back in them the model learns next to nothing.
         """
         first = [layer for layer in self.layers if layer.number == self.layers[0].number]
         reached = min(layer.steps for layer in first)
-        ways = [f"{layer.steps} steps {'back' if not layer.backwards else 'ahead, reading backwards'}" for layer in first]
+        ways = [
+            f"{layer.steps} steps {'back' if not layer.backwards else 'ahead, reading backwards'}" for layer in first
+        ]
         whole = reached >= self.median_length - 1
         verdict = (
             f"Half of the texts have no more than {self.median_length} steps: it reaches over the whole of them."
@@ -132,8 +135,8 @@ def measure(
 ) -> Reach:
     """Measure how strongly the loss depends on the state ``k`` steps before the end of the reading.
 
-    For a sequence ``b`` of ``T_b`` steps with the loss ``L_b``, and ``s_t`` a layer's state after step ``t`` (``h_t``; of
-    an LSTM ``h_t`` and ``c_t`` together, since it is ``c`` that remembers),
+    For a sequence ``b`` of ``T_b`` steps with the loss ``L_b``, and ``s_t`` a layer's state after step ``t`` (``h_t``;
+    of an LSTM ``h_t`` and ``c_t`` together, since it is ``c`` that remembers),
 
     ``norm(k) = mean over b with T_b > k of ‖∂L_b / ∂s_{T_b-k}‖₂``, with steps counted from 1.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any, ClassVar
@@ -12,19 +11,7 @@ import torch
 from throughtime.data.batches import Batch
 from throughtime.ragged import Ragged
 
-__all__ = ["PROBLEMS", "Adding", "Agreement", "Copy", "Problem", "log_uniform"]
-
-
-def log_uniform(random: Random, nearest: int, furthest: int) -> int:
-    """A distance, short ones more often than long ones: as many from 5 to 10 as from 50 to 100.
-
-    >>> random = Random(1)
-    >>> drawn = [log_uniform(random, 1, 100) for _ in range(1000)]
-    >>> min(drawn), max(drawn), 450 < sum(distance <= 10 for distance in drawn) < 550
-    (1, 100, True)
-    """
-    low, high = math.log(nearest), math.log(furthest + 1)
-    return min(furthest, int(math.exp(random.uniform(low, high))))
+__all__ = ["PROBLEMS", "Adding", "Agreement", "Copy", "Problem"]
 
 
 class Problem:
@@ -75,6 +62,11 @@ NOUNS = [
     *(("house", "houses"), ("car", "cars"), ("bird", "birds"), ("king", "kings"), ("mouse", "mice")),
     *(("tree", "trees"), ("boat", "boats"), ("girl", "girls"), ("boy", "boys"), ("friend", "friends")),
 ]
+VERBS = [
+    *("barking", "smoking", "knitting", "playing", "teaching", "burning", "rusting", "flying", "ruling", "squeaking"),
+    *("growing", "sinking", "dancing", "running", "visiting"),
+]
+"""What each of them does."""
 LINKS = ["near", "behind", "with", "beside", "above", "before", "owned by", "liked by", "seen by", "known to"]
 ADJECTIVES = ["old", "young", "small", "big", "black", "quiet", "tall", "red"]
 ADVERBS = ["here", "today", "outside", "again", "lately", "there"]
@@ -85,49 +77,60 @@ PHRASES = [
     for pair in NOUNS
     for noun in pair
 ]
+CALM = [
+    phrase.split()
+    for phrase in (
+        *("all day long", "in the morning", "until late at night", "as so often before", "for the first time"),
+        *("at the end of the year", "in spite of the rain", "one after another", "more than ever"),
+    )
+]
+"""Phrases without a noun that could be the subject: most of a sentence."""
+NOISE = 0.2
+"""The share of phrases that have one."""
 SHORTEST = min(map(len, PHRASES))
-WORDS = sorted({word for phrase in PHRASES for word in phrase} | set(ADVERBS))
+WORDS = sorted({word for phrase in PHRASES + CALM for word in phrase} | set(ADVERBS))
 NUMBERS = {word: number for number, word in enumerate(WORDS)}
-CODED = [[NUMBERS[word] for word in phrase] for phrase in PHRASES]
+NOUN_PHRASES, CALM_PHRASES = ([[NUMBERS[word] for word in phrase] for phrase in own] for own in (PHRASES, CALM))
 """The same phrases as numbers of words: sentences are put together from these."""
-SUBJECTS = [[NUMBERS[pair[number]] for pair in NOUNS] for number in (0, 1)]
+SUBJECTS = [NUMBERS[noun] for pair in NOUNS for noun in pair]
 FILLERS = [NUMBERS[word] for word in ADVERBS]
 
 
 class Agreement(Problem):
-    """Is the verb that comes next *was* or *were*? The subject says so, ``distance`` words before.
+    """Which verb comes next? The subject says so, ``distance`` words before: *dogs were barking*, *a car was rusting*.
 
-    After Elman 1991 and Linzen, Dupoux & Goldberg 2016. The nouns in between are the same words, each singular or
-    plural by chance, so that neither the last noun nor the majority of them is a hint.
+    After Elman 1991 and Linzen, Dupoux & Goldberg 2016. Nouns in between are the same words, drawn by chance, so that
+    none of them is a hint.
 
     >>> Agreement().example(Random(1), 9)
-    'The cars owned by the quiet dog seen by the boys … were'
+    'The woman in the morning one after another one after another … was knitting'
     """
 
     name = "agreement"
     title = "agreement of the verb with its subject"
-    question = "Does the verb that comes next agree with a singular or a plural subject: was or were?"
+    question = "Which verb comes next? It agrees with its subject, in number (was, were) and in meaning (dogs bark)."
     distance = "words between subject and verb"
     input_size = len(WORDS)
-    outputs = 2
-    chance = 0.5
+    outputs = len(SUBJECTS)
+    chance = 1 / len(SUBJECTS)
 
     def draw(self, random: Random, distance: int) -> tuple[list[int], list[int]]:
         """See :class:`Problem`."""
-        number = random.randrange(2)
-        words = [NUMBERS["the"], random.choice(SUBJECTS[number])]
+        subject = random.randrange(len(SUBJECTS))
+        words = [NUMBERS["the"], SUBJECTS[subject]]
         left = distance
         while left >= SHORTEST:
-            phrase = random.choice(CODED)
+            phrase = random.choice(NOUN_PHRASES if random.random() < NOISE else CALM_PHRASES)
             if len(phrase) <= left:
                 words += phrase
                 left -= len(phrase)
-        return words + random.choices(FILLERS, k=left), [number]
+        return words + random.choices(FILLERS, k=left), [subject]
 
     def example(self, random: Random, distance: int) -> str:
         """See :class:`Problem`."""
-        words, (number,) = self.draw(random, distance)
-        return " ".join(WORDS[word] for word in words).capitalize() + f" … {('was', 'were')[number]}"
+        words, (subject,) = self.draw(random, distance)
+        verb = f"{('was', 'were')[subject % 2]} {VERBS[subject // 2]}"
+        return f"{' '.join(WORDS[word] for word in words).capitalize()} … {verb}"
 
 
 # ---- adding ----
@@ -140,7 +143,7 @@ class Adding(Problem):
     ``0.5 + (x_1 + x_2) / 4``, and right when its error is below 0.04. The second mark is in the first half.
 
     >>> Adding().example(Random(1), 6)
-    '[-0.73] [+0.69] -0.49 -0.10 -0.13 +0.30 +0.58 → 0.49'
+    '[-0.73] [+0.69] +0.53 -0.49 -0.01 -0.10 +0.30 → 0.49'
     """
 
     name = "adding"
@@ -180,7 +183,7 @@ class Copy(Problem):
     blanks, then as many steps that ask.
 
     >>> Copy().example(Random(1), 6)
-    'c h b e · · ? ? ? ? → c h b e'
+    'b g g c · · ? ? ? ? → b g g c'
     """
 
     name = "copy"

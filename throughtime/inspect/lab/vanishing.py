@@ -1,12 +1,11 @@
-"""Elman, GRU and LSTM side by side on one problem: how far back does each of them learn?"""
+"""Elman, GRU and LSTM side by side on one problem, to see how far back each of them learns."""
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
@@ -19,38 +18,43 @@ from throughtime.config import Config
 from throughtime.data.batches import Batch
 from throughtime.inspect.lab.explosion import Explosion, explode
 from throughtime.inspect.lab.network import Network
-from throughtime.inspect.lab.problems import PROBLEMS, Problem, log_uniform
+from throughtime.inspect.lab.problems import PROBLEMS, Problem
 from throughtime.inspect.reach import Reach, measure
 from throughtime.train.config import TrainConfig
 from throughtime.train.optimizers import make_optimizer, schedule_factor
 
-__all__ = ["CELLS", "LEARNING_RATES", "SOLVED", "Experiment", "Outcome", "VanishingConfig", "run_vanishing"]
+__all__ = ["CELLS", "LEARNING_RATES", "SOLVED", "Experiment", "Outcome", "Trained", "VanishingConfig", "run_vanishing"]
 
 CELLS = ("elman", "gru", "lstm")
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
-"""Every cell is trained with each of them, and shown with the one that is best on sentences held out for this."""
+"""Every cell is trained with each of them, and shown with the one that is best on sequences held out for this."""
 SOLVED = 0.9
-"""A distance counts as solved where so many answers are right, there and at every shorter distance tested."""
+"""A distance counts as solved where so many answers are right."""
 TESTS = 500
 """Sequences of each distance, to choose by and to test on."""
-TIMED = 12
-"""Updates that are timed for ``--minutes``, the first third of them not counted."""
+TIMED = 6
+"""Updates of each distance that are timed for ``--minutes``, the first third of them not counted."""
+FOR_TRAINING = 0.85
+"""The share of the minutes that training may have; the tests, the measurements and the page take the rest."""
+PROBES = 32
+"""Sequences that gradients are measured on."""
 
 
 class VanishingConfig(Config):
     """What is learnt, and for how long."""
 
     task: Literal["agreement", "adding", "copy"] = Field("agreement", description="the problem")
-    distances: str = Field("5,10,20,40,80,160", description="how far back to test; trained on all up to the furthest")
+    distances: str = Field("5,10,20,40,80,160", description="how far back what is asked for was read")
     hidden_size: int = Field(64, ge=1, description="hidden units of each network")
-    updates: int = Field(2000, ge=1, description="updates of each network")
-    batch_size: int = Field(64, ge=1, description="sequences in a batch")
-    init: Literal["torch", "orthogonal"] = Field(
-        "torch", description="how weights begin: as torch's layers do, or with orthogonal recurrent matrices"
+    updates: int = Field(600, ge=1, description="updates of each network")
+    batch_size: int = Field(32, ge=1, description="sequences in a batch")
+    init: Literal["lasting", "torch"] = Field(
+        "lasting",
+        description="weights that begin made for long distances, each cell's own way, or as torch's layers do",
     )
     minutes: float = Field(4.5, gt=0, description="fewer updates where they would take longer than this")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice")
-    threads: int = Field(2, ge=1, description="threads to compute with, where there are so many cores")
+    threads: int = Field(1, ge=1, description="threads to compute with; networks so small gain nothing by more")
 
     @field_validator("distances")
     @classmethod
@@ -74,49 +78,61 @@ FURTHEST = 10_000
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a cell.
+class Trained:
+    """A cell trained and tested at one distance.
 
     Attributes:
-        cell: ``elman``, ``gru`` or ``lstm``.
-        weights: how many the network has.
         lr: the learning rate that did best.
-        tried: for each learning rate the mean accuracy over the distances, on the sequences to choose by.
-        accuracy: for each distance, on other sequences.
-        start: its reach before the first update, at the furthest distance.
+        tried: for each learning rate the accuracy on the sequences to choose by.
+        accuracy: with that learning rate, on other sequences.
+        start: its reach before the first update.
         end: and after the last.
     """
 
-    cell: str
-    weights: int
     lr: float
     tried: dict[float, float]
-    accuracy: dict[int, float]
+    accuracy: float
     start: Reach
     end: Reach
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, lists and words."""
+        return {
+            "lr": self.lr,
+            "tried": {f"{lr:g}": share for lr, share in self.tried.items()},
+            "accuracy": self.accuracy,
+            "start": self.start.to_json(),
+            "end": self.end.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell: ``elman``, ``gru`` or ``lstm``, its number of weights, and each distance's network."""
+
+    cell: str
+    weights: int
+    trained: dict[int, Trained]
 
     @property
     def solved(self) -> int:
         """The furthest distance that it solves, with every shorter one; 0 for none."""
         furthest = 0
-        for distance, share in self.accuracy.items():
-            if share < SOLVED:
+        for distance, trained in self.trained.items():
+            if trained.accuracy < SOLVED:
                 break
             furthest = distance
         return furthest
 
+    @property
+    def furthest(self) -> Trained:
+        """The network of the furthest distance."""
+        return self.trained[max(self.trained)]
+
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and words."""
-        return {
-            "cell": self.cell,
-            "weights": self.weights,
-            "lr": self.lr,
-            "tried": {f"{lr:g}": share for lr, share in self.tried.items()},
-            "accuracy": {str(distance): share for distance, share in self.accuracy.items()},
-            "solved": self.solved,
-            "start": self.start.to_json(),
-            "end": self.end.to_json(),
-        }
+        distances = {str(distance): trained.to_json() for distance, trained in self.trained.items()}
+        return {"cell": self.cell, "weights": self.weights, "solved": self.solved, "distances": distances}
 
 
 @dataclass(frozen=True)
@@ -163,33 +179,69 @@ Told = Callable[[int, int, str], None]
 def run_vanishing(config: VanishingConfig, tell: Told = lambda done, total, word: None) -> Experiment:
     """Train, measure and explode; the same settings on the same machine give the same numbers.
 
-    All networks learn from the same sequences, as many, in the same order. The distance of each is drawn from the
-    nearest to the furthest, short ones more often, as in real texts: :func:`log_uniform`.
+    For each distance every cell learns from sequences of that distance alone: no shorter ones show it the way, so the
+    gradient must come all the way back. All networks see the same sequences, as many, in the same order.
 
     Args:
         config: the settings.
-        tell: is called after every update.
+        tell: is called after every update of all networks of a distance.
     """
     begun = time.monotonic()
     torch.set_num_threads(min(config.threads, os.cpu_count() or 1))
     problem = PROBLEMS[config.task]
     distances = sorted({max(problem.nearest, distance) for distance in config.tested})
-    learners = _learners(problem, config)
-    probe = problem.batch(Random(f"{config.seed} probe"), [distances[-1]] * 32)
-    starts = {cell: _measure(learners[cell, LEARNING_RATES[0]].network, probe) for cell in CELLS}
-    updates = _affordable(problem, config, distances[-1])
-    random = Random(f"{config.seed} train")
-    for update in range(updates):
-        batch = _training_batch(problem, config, distances[-1], random)
-        losses = {key: learner.learn(batch, update, updates) for key, learner in learners.items()}
-        tell(update + 1, updates, ", ".join(f"{cell} {_least(losses, cell):.3f}" for cell in CELLS))
-    choosing, testing = (
-        {d: problem.batch(Random(f"{config.seed} {part} {d}"), [d] * TESTS) for d in distances}
-        for part in ("choose", "test")
+    updates = _affordable(problem, config, distances)
+    found: dict[int, dict[str, Trained]] = {}
+    for place, distance in enumerate(distances):
+        said = _Said(tell, place * updates, len(distances) * updates, distance)
+        found[distance] = _train(problem, config, distance, updates, said)
+    outcomes = tuple(
+        Outcome(cell, _weights(problem, config, cell), {distance: found[distance][cell] for distance in distances})
+        for cell in CELLS
     )
-    outcomes = tuple(_outcome(cell, learners, choosing, testing, starts[cell], probe) for cell in CELLS)
     explosion = explode(problem, config.seed, distances[-1])
     return Experiment(config, updates, time.monotonic() - begun, outcomes, explosion)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Puts one distance's updates in their place among all."""
+
+    tell: Told
+    before: int
+    total: int
+    distance: int
+
+    def __call__(self, done: int, losses: dict[tuple[str, float], float]) -> None:
+        least = {cell: min(loss for (own, _), loss in losses.items() if own == cell) for cell in CELLS}
+        words = ", ".join(f"{cell} {loss:.3f}" for cell, loss in least.items())
+        self.tell(self.before + done, self.total, f"{words} at distance {self.distance}")
+
+
+def _train(
+    problem: Problem, config: VanishingConfig, distance: int, updates: int, said: Callable[[int, Any], None]
+) -> dict[str, Trained]:
+    """All cells with all learning rates, side by side on the same batches."""
+
+    def sequences(part: str, count: int) -> Batch:
+        return problem.batch(Random(f"{config.seed} {part} {distance}"), [distance] * count)
+
+    learners = _learners(problem, config, distance)
+    probe = sequences("probe", PROBES)
+    starts = {cell: _measure(learners[cell, LEARNING_RATES[0]].network, probe) for cell in CELLS}
+    random = Random(f"{config.seed} train {distance}")
+    for update in range(updates):
+        batch = problem.batch(random, [distance] * config.batch_size)
+        said(update + 1, {key: learner.learn(batch, update, updates) for key, learner in learners.items()})
+    choosing, testing = sequences("choose", TESTS), sequences("test", TESTS)
+    trained = {}
+    for cell in CELLS:
+        networks = {lr: learner.network for (own, lr), learner in learners.items() if own == cell}
+        tried = {lr: network.accuracy(choosing) for lr, network in networks.items()}
+        lr = max(tried, key=lambda rate: tried[rate])
+        best = networks[lr]
+        trained[cell] = Trained(lr, tried, best.accuracy(testing), starts[cell], _measure(best, probe))
+    return trained
 
 
 class _Learner:
@@ -215,56 +267,42 @@ class _Learner:
 _Learners = dict[tuple[str, float], _Learner]
 
 
-def _learners(problem: Problem, config: VanishingConfig) -> _Learners:
+def _network(problem: Problem, config: VanishingConfig, cell: str, distance: int) -> Network:
+    torch.manual_seed(config.seed)
+    return Network(problem, cell, config.hidden_size, lasting=distance if config.init == "lasting" else None)
+
+
+def _weights(problem: Problem, config: VanishingConfig, cell: str) -> int:
+    network = _network(problem, config, cell, problem.nearest)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _learners(problem: Problem, config: VanishingConfig, distance: int) -> _Learners:
     """One for each cell and learning rate; those of a cell begin with the same weights."""
-    learners = {}
-    for cell in CELLS:
-        torch.manual_seed(config.seed)
-        network = Network(problem, cell, config.hidden_size, orthogonal=config.init == "orthogonal")
-        learners.update({(cell, lr): _Learner(copy.deepcopy(network), lr) for lr in LEARNING_RATES})
-    return learners
+    return {(c, lr): _Learner(_network(problem, config, c, distance), lr) for c in CELLS for lr in LEARNING_RATES}
 
 
-def _training_batch(problem: Problem, config: VanishingConfig, furthest: int, random: Random) -> Batch:
-    return problem.batch(random, [log_uniform(random, problem.nearest, furthest) for _ in range(config.batch_size)])
-
-
-def _affordable(problem: Problem, config: VanishingConfig, furthest: int) -> int:
+def _affordable(problem: Problem, config: VanishingConfig, distances: Sequence[int]) -> int:
     """How many updates the minutes allow, from some on networks of the same kind, which are then thrown away."""
-    trial = _learners(problem, config)
+    each = sum(_seconds(problem, config, distance) for distance in distances)
+    return max(1, min(config.updates, int(FOR_TRAINING * 60 * config.minutes / each)))
+
+
+def _seconds(problem: Problem, config: VanishingConfig, distance: int) -> float:
+    """Of one update of all networks at a distance."""
+    trial = _learners(problem, config, distance)
     random = Random(f"{config.seed} timing")
     taken = []
     for update in range(TIMED):
         begun = time.perf_counter()
-        batch = _training_batch(problem, config, furthest, random)
+        batch = problem.batch(random, [distance] * config.batch_size)
         for learner in trial.values():
             learner.learn(batch, update, TIMED)
         taken.append(time.perf_counter() - begun)
-    each = sum(taken[TIMED // 3 :]) / len(taken[TIMED // 3 :])
-    return max(1, min(config.updates, int(FOR_TRAINING * 60 * config.minutes / each)))
-
-
-FOR_TRAINING = 0.85
-"""The share of the minutes that training may have; the tests, the measurements and the page take the rest."""
-
-
-def _least(losses: dict[tuple[str, float], float], cell: str) -> float:
-    return min(loss for (own, _), loss in losses.items() if own == cell)
+    counted = taken[TIMED // 3 :]
+    return sum(counted) / len(counted)
 
 
 def _measure(network: Network, probe: Batch) -> Reach:
     assert probe.targets is not None
     return measure(network, probe.inputs, probe.targets)
-
-
-def _outcome(
-    cell: str, learners: _Learners, choosing: dict[int, Batch], testing: dict[int, Batch], start: Reach, probe: Batch
-) -> Outcome:
-    """The network with the learning rate that did best, on sequences that had no part in the choice."""
-    networks = {lr: learner.network.eval() for (own, lr), learner in learners.items() if own == cell}
-    tried = {lr: sum(map(network.accuracy, choosing.values())) / len(choosing) for lr, network in networks.items()}
-    lr = max(tried, key=lambda rate: tried[rate])
-    best = networks[lr]
-    accuracy = {distance: best.accuracy(batch) for distance, batch in testing.items()}
-    weights = sum(parameter.numel() for parameter in best.parameters())
-    return Outcome(cell, weights, lr, tried, accuracy, start, _measure(best, probe))
