@@ -180,7 +180,7 @@ def measure(
     if not found:
         raise ValueError("expected a task with a recurrent layer, found none")
     for module in found:
-        module.op = trace.layer  # type: ignore[method-assign]  # of this copy alone
+        module.op = trace.layer  # of this copy alone
     with torch.enable_grad():
         loss, _ = task.loss(Batch(chosen, wanted, tuple(range(len(chosen)))))
         # The mean's share of each sequence's own loss is the same for all of them.
@@ -208,7 +208,7 @@ def _subsample(inputs: Ragged, targets: Tensor, sequences: int, steps: int) -> t
 
 def _numbers(passes: list[Pass]) -> list[int]:
     """Which layer each pass belongs to, from 1: each layer begins with its forward direction."""
-    numbers = []
+    numbers: list[int] = []
     for run in passes:
         numbers.append((numbers[-1] if numbers else 0) + (not run.reverse))
     return numbers

@@ -27,7 +27,7 @@ class Pass:
         cell: one of :data:`throughtime.ops.layer.CELLS`.
         reverse: whether it read from each sequence's end to its beginning.
         states: for each step ``t`` of the sequences, the state after it was read, ``[n_t, ·]`` for each part. What
-            comes later was computed from these very tensors, so that a gradient with respect to them is that of all of it.
+            comes later was computed from these very tensors: a gradient with respect to them is that of all of it.
         gates: for each sigmoid gate its values ``[N, H]``, in the order in which they were read.
     """
 

@@ -14,7 +14,7 @@ from string import Template
 import torch
 
 from throughtime.inspect.curves import Curve, Picture, draw_curves, power_of_ten
-from throughtime.inspect.lab.explosion import CLIP, LR, Run
+from throughtime.inspect.lab.explosion import CLIP, DISTANCE, LR, NAIVE, Run
 from throughtime.inspect.lab.vanishing import LEARNING_RATES, SOLVED, TESTS, Experiment, Outcome, VanishingConfig
 from throughtime.inspect.reach import FELT, Layer, Reach
 from throughtime.inspect.words import seconds_in_words
@@ -79,8 +79,13 @@ def verdict(experiment: Experiment) -> str:
     parts = []
     for furthest in sorted(reached):
         words = f"up to {furthest}" if furthest else "not even the shortest"
-        parts.append(f"{words} by {' and '.join(reached[furthest])}")
+        parts.append(f"{words} by {_listed(reached[furthest])}")
     return f"Solved distances: {', '.join(parts)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Such as ``a, b and c``."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
 
 
 def _header(experiment: Experiment) -> str:
@@ -160,10 +165,10 @@ def _gradient(experiment: Experiment) -> str:
     told = "".join(f"<li><b>{NAMES[o.cell]}</b>: {_told(o)}</li>" for o in experiment.outcomes)
     return _section(
         "Why: the gradient on its way back",
-        f"""<p>A network learns from its mistake at the end by asking, step by step backwards, how the mistake would have
-changed had the state been a little different: that is the gradient. From each step to the one before, it is multiplied
-by one more matrix, made of the same weights each time. A product of many factors below one is soon nothing, and of
-factors above one it is enormous. Where the gradient is nothing, the network cannot find out that what it read there
+        f"""<p>A network learns from its mistake at the end by asking, step by step backwards, how the mistake would
+have changed had the state been a little different: that is the gradient. From each step to the one before, it is
+multiplied by one more matrix, made of the same weights each time. A product of many factors below one is soon nothing,
+and of factors above one it is enormous. Where the gradient is nothing, the network cannot find out that what it read there
 mattered.</p>
 <div class="grid">{figures}</div>
 <p class="note">The norm of ∂L/∂s, with s the state k steps before the end (of an LSTM, h and c together); mean over
@@ -252,8 +257,8 @@ def _gates(experiment: Experiment) -> str:
     return (
         f"<h3>Saturated gates</h3>{_table(head, rows, 'Saturated gates', words=2)}"
         '<p class="note">The share of values below 0.05 or above 0.95: a gate that is wholly shut or wholly open. '
-        "Elman has no gates; of its units it is the share with |h| above 0.95, where tanh is flat and lets little gradient "
-        "through.</p>"
+        "Elman has no gates; of its units it is the share with |h| above 0.95, where tanh is flat and lets little "
+        "gradient through.</p>"
     )
 
 
@@ -280,11 +285,12 @@ def _explosion(experiment: Experiment) -> str:
     return _section(
         "The other end: a gradient that explodes",
         f"""<p>The same product can grow instead. Here an Elman network of rectified units begins with the identity as
-its recurrent matrix (nothing fades, nothing grows) and follows its gradient at distance {explosion.distance} with a
-learning rate of {LR:g}. One step that is too long makes the matrix a little larger, and {explosion.distance} factors a
-little above one are a huge number. {outcome}</p>
+its recurrent matrix (nothing fades, nothing grows; Le, Jaitly and Hinton 2015). It learns to add two marked numbers,
+the first of them {DISTANCE} steps back, by following its gradient with a learning rate of {LR:g}. One step that is too long
+makes the matrix a little larger, and {DISTANCE} factors a little above one are a huge number. {outcome}</p>
 <p>The second run is the same in everything, but a gradient longer than {CLIP:g} is cut to that length, its direction
-kept (Pascanu, Mikolov and Bengio 2013). It {kept}.</p>
+kept (Pascanu, Mikolov and Bengio 2013). It {kept}
+(always saying 0.5 would have {NAIVE:.3f}).</p>
 <div class="grid">{figures}</div>""",
     )
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
-from throughtime.inspect.lab.explosion import Explosion, explode
+from throughtime.inspect.lab.explosion import DISTANCE, Explosion, explode
 from throughtime.inspect.lab.network import Network
 from throughtime.inspect.lab.problems import PROBLEMS, Problem
 from throughtime.inspect.reach import Reach, measure
@@ -159,7 +159,7 @@ class Experiment:
             "seconds": round(self.seconds, 1),
             "cells": [outcome.to_json() for outcome in self.outcomes],
             "explosion": {
-                "distance": self.explosion.distance,
+                "distance": DISTANCE,
                 **{
                     name: {
                         "ended": run.ended,
@@ -199,7 +199,7 @@ def run_vanishing(config: VanishingConfig, tell: Told = lambda done, total, word
         Outcome(cell, _weights(problem, config, cell), {distance: found[distance][cell] for distance in distances})
         for cell in CELLS
     )
-    explosion = explode(problem, config.seed, distances[-1])
+    explosion = explode(config.seed)
     return Experiment(config, updates, time.monotonic() - begun, outcomes, explosion)
 
 
