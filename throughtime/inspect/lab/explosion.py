@@ -49,7 +49,7 @@ class Explosion:
 
 
 def explode(seed: int, updates: int = UPDATES) -> Explosion:
-    """Add two marked numbers ``DISTANCE`` steps back, by an Elman network of rectified units that begins as the identity.
+    """Add two marked numbers ``DISTANCE`` steps back, by rectified Elman units that begin as the identity.
 
     The identity start is that of Le, Jaitly & Hinton 2015, who keep such a network in check by clipping: the gradient
     neither fades nor grows at first, and one long step of the weights is enough for it to grow with every step of time.
@@ -69,6 +69,7 @@ def _descend(seed: int, updates: int, clip: float | None) -> Run:
     torch.manual_seed(seed)
     network = _rectified(problem)
     optimizer = torch.optim.SGD(network.parameters(), lr=LR)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
     losses: list[float] = []
     norms: list[float] = []
     while len(losses) < updates and not (losses and math.isnan(losses[-1])):
@@ -81,6 +82,7 @@ def _descend(seed: int, updates: int, clip: float | None) -> Run:
         if clip is not None:
             nn.utils.clip_grad_norm_(network.parameters(), clip)
         optimizer.step()
+        schedule.step()
     return Run(tuple(losses), tuple(norms))
 
 

@@ -168,8 +168,8 @@ def _gradient(experiment: Experiment) -> str:
         f"""<p>A network learns from its mistake at the end by asking, step by step backwards, how the mistake would
 have changed had the state been a little different: that is the gradient. From each step to the one before, it is
 multiplied by one more matrix, made of the same weights each time. A product of many factors below one is soon nothing,
-and of factors above one it is enormous. Where the gradient is nothing, the network cannot find out that what it read there
-mattered.</p>
+and of factors above one it is enormous. Where the gradient is nothing, the network cannot find out that what it read
+there mattered.</p>
 <div class="grid">{figures}</div>
 <p class="note">The norm of ∂L/∂s, with s the state k steps before the end (of an LSTM, h and c together); mean over
 {probes} sequences at distance {distances[-1]}, computed exactly in 64-bit numbers. The end of the sequence is at the
@@ -286,8 +286,8 @@ def _explosion(experiment: Experiment) -> str:
         "The other end: a gradient that explodes",
         f"""<p>The same product can grow instead. Here an Elman network of rectified units begins with the identity as
 its recurrent matrix (nothing fades, nothing grows; Le, Jaitly and Hinton 2015). It learns to add two marked numbers,
-the first of them {DISTANCE} steps back, by following its gradient with a learning rate of {LR:g}. One step that is too long
-makes the matrix a little larger, and {DISTANCE} factors a little above one are a huge number. {outcome}</p>
+the first of them {DISTANCE} steps back, by following its gradient with a learning rate of {LR:g}. One step that is too
+long makes the matrix a little larger, and {DISTANCE} factors a little above one are a huge number. {outcome}</p>
 <p>The second run is the same in everything, but a gradient longer than {CLIP:g} is cut to that length, its direction
 kept (Pascanu, Mikolov and Bengio 2013). It {kept}
 (always saying 0.5 would have {NAIVE:.3f}).</p>
@@ -297,10 +297,13 @@ kept (Pascanu, Mikolov and Bengio 2013). It {kept}
 
 def _exploding(title: str, free: Sequence[float], clipped: Sequence[float]) -> Picture:
     last = max((n for n, value in enumerate(free) if math.isfinite(value)), default=0)
-    ended = [Curve("its end", [last + 1], [free[last]], "second", "none", "X")] if last + 1 < len(clipped) else []
+    climb, ended = list(free[: last + 1]), []
+    if last + 1 < len(free):  # where it left the numbers, beyond the largest of them
+        climb.append(1000 * max(value for value in (*free, *clipped) if math.isfinite(value)))
+        ended = [Curve("NaN", [last + 2], climb[-1:], "second", "none", "X")]
     curves = [
         Curve("clipped", range(1, len(clipped) + 1), clipped),
-        Curve("not clipped", range(1, len(free) + 1), free, "second", "--", "s" if len(free) < 20 else ""),
+        Curve("not clipped", range(1, len(climb) + 1), climb, "second", "--"),
         *ended,
     ]
     words = (
