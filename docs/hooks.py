@@ -9,11 +9,13 @@ from throughtime.cli.options import flag
 from throughtime.config import Config
 from throughtime.data.config import DataConfig
 from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.inspect.lab.vanishing import VanishingConfig
 from throughtime.model import RunConfig
 from throughtime.tasks import ClassifierConfig, RaterConfig
 from throughtime.train.config import TrainConfig
 
-CONFIGS = {c.__name__: c for c in (DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig, TrainConfig, RunConfig)}
+SETTINGS = (DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig, TrainConfig, RunConfig, VanishingConfig)
+CONFIGS = {config.__name__: config for config in SETTINGS}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

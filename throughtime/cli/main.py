@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": "label a file, or lines as they come on standard input",
     "inspect": "show what a model is, its data and its curve",
     "verify": "check that padding, batches and order change no prediction",
+    "lab": "experiments that show what recurrent networks can and cannot do",
 }
 
 

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from throughtime.tasks.targets import Measure
 from throughtime.train.protocol import Record
 
-__all__ = ["Chart", "Line", "charts", "draw"]
+__all__ = ["COLOURS", "NOTHING", "SETTINGS", "Chart", "Line", "charts", "draw", "inline"]
 
 # Drawn in these, then named for what they are, so that one picture serves the light and the dark page.
 COLOURS = {"ink": "#000001", "quiet": "#000002", "line": "#000003", "first": "#000004", "second": "#000005"}
@@ -107,7 +107,7 @@ def draw(chart: Chart, history: Sequence[Record], name: str) -> str:
         _plot(figure.subplots(), chart, history)
         buffer = StringIO()
         figure.savefig(buffer, format="svg", metadata=NOTHING, transparent=True)
-    return _inline(buffer.getvalue(), name, _in_words(chart, history))
+    return inline(buffer.getvalue(), name, _in_words(chart, history))
 
 
 def _plot(axes: Axes, chart: Chart, history: Sequence[Record]) -> None:
@@ -145,7 +145,7 @@ def _in_words(chart: Chart, history: Sequence[Record]) -> str:
     return f"{chart.title}: {'; '.join(told)}. {len(history)} evaluations, the best at epoch {history[best].epoch:.3g}."
 
 
-def _inline(svg: str, name: str, words: str) -> str:
+def inline(svg: str, name: str, words: str) -> str:
     """Of a file, what a page takes: no prologue, no outside names, ids that are the page's only ones, its font."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(

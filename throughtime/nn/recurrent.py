@@ -31,6 +31,8 @@ class Recurrent(nn.Module):
     """What :func:`throughtime.ops.layer` calls this cell."""
     gates: ClassVar[int]
     states: ClassVar[tuple[str, ...]] = ("h",)
+    op = staticmethod(ops.layer)
+    """What runs a layer; :class:`throughtime.ops.Trace` has another that keeps every state."""
 
     def __init__(
         self,
@@ -169,7 +171,7 @@ class Recurrent(nn.Module):
         if self.layer_norm:
             data = self._normalised(layer, data, weights)
             weights = weights._replace(ih=(), bias_ih=())
-        return ops.layer(
+        return self.op(
             self.cell, data, state, weights, batch_sizes, dropout_mask=mask, resets=resets, backend=self.backend
         )
 

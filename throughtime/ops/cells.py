@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from throughtime.ops.loop import State, run_through_time
 
-__all__ = ["EPSILON", "elman", "gru", "lstm"]
+__all__ = ["EPSILON", "elman", "gru", "lstm", "recurrent_product"]
 
 EPSILON = 1e-5
 """Added to the variance before a norm divides by its root, as torch's layer norm has it."""
@@ -31,9 +31,10 @@ EPSILON = 1e-5
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-def _recurrent_product(
+def recurrent_product(
     h: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, norm: Tensor | None
 ) -> Tensor:
+    """What the state ``h [n, P]`` contributes to the gates, ``[n, G·H]``."""
     if mask is not None:
         h = h * mask[: len(h)]
     if norm is None:
@@ -77,7 +78,7 @@ def elman(
     activation = _ACTIVATIONS[nonlinearity]
 
     def step(x: Tensor, state: State) -> State:
-        return (activation(x + _recurrent_product(state[0], weight_hh, bias_hh, dropout_mask, norm)),)
+        return (activation(x + recurrent_product(state[0], weight_hh, bias_hh, dropout_mask, norm)),)
 
     return run_through_time(step, inputs, state, batch_sizes, reverse=reverse, resets=resets)
 
@@ -118,7 +119,7 @@ def lstm(
 
     def step(x: Tensor, state: State) -> State:
         h, c = state
-        gates = x + _recurrent_product(h, weight_hh, bias_hh, dropout_mask, norm)
+        gates = x + recurrent_product(h, weight_hh, bias_hh, dropout_mask, norm)
         i, f, g, o = gates.chunk(4, dim=1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * c.tanh()
@@ -161,7 +162,7 @@ def gru(
     def step(x: Tensor, state: State) -> State:
         (h,) = state
         x_r, x_z, x_n = x.chunk(3, dim=1)
-        h_r, h_z, h_n = _recurrent_product(h, weight_hh, bias_hh, dropout_mask, norm).chunk(3, dim=1)
+        h_r, h_z, h_n = recurrent_product(h, weight_hh, bias_hh, dropout_mask, norm).chunk(3, dim=1)
         r = (x_r + h_r).sigmoid()
         z = (x_z + h_z).sigmoid()
         n = (x_n + r * h_n).tanh()

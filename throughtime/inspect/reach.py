@@ -1,0 +1,246 @@
+"""How far back a model reaches: the loss's gradient with respect to the state ``k`` steps back, and saturated gates."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from throughtime.data.batches import Batch
+from throughtime.nn.recurrent import Recurrent
+from throughtime.ops import Pass, Trace
+from throughtime.ragged import Ragged
+
+__all__ = ["FELT", "Layer", "Measurable", "Reach", "measure"]
+
+FELT = 0.01
+"""A state counts as reached where the gradient has at least this share of its largest norm."""
+LOW, HIGH = 0.05, 0.95
+"""A sigmoid gate below or above is saturated: its slope has less than a fifth of its largest value."""
+SHARE = 0.25
+"""As far back as at least this share of the sequences go: a mean of a few would jump about."""
+SEQUENCES, STEPS = 32, 400
+
+
+class Measurable(Protocol):
+    """A ``torch.nn.Module`` with recurrent layers and a mean loss, such as :class:`throughtime.tasks.Classifier`."""
+
+    def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, Any]:
+        """The mean loss of a batch, and a state."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """As ``torch.nn.Module`` has it."""
+
+    def eval(self) -> Any:
+        """As ``torch.nn.Module`` has it."""
+
+    def double(self) -> Any:
+        """As ``torch.nn.Module`` has it."""
+
+    def cpu(self) -> Any:
+        """As ``torch.nn.Module`` has it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What was measured of one direction of one layer.
+
+    Attributes:
+        number: from 1, the layer nearest the input.
+        backwards: whether it reads from each sequence's end to its beginning.
+        norms: for ``k = 0, 1, …`` the gradient's norm ``k`` steps back.
+        saturated: the share of saturated values of each gate (``i f o``, ``r z``), or of ``h``.
+    """
+
+    number: int
+    backwards: bool
+    norms: tuple[float, ...]
+    saturated: dict[str, float]
+
+    @property
+    def steps(self) -> int:
+        """The largest ``k`` where the norm is at least ``FELT`` of the largest; 0 where there is no gradient at all."""
+        largest = max(self.norms)
+        return max((k for k, norm in enumerate(self.norms) if largest and norm >= FELT * largest), default=0)
+
+    @property
+    def name(self) -> str:
+        """Such as ``layer 1, backwards``."""
+        return f"layer {self.number}{', backwards' * self.backwards}"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far back a model reaches, on some sequences: see :func:`measure`.
+
+    Attributes:
+        layers: one for each direction of each layer, nearest the input first.
+        sequences: how many were measured.
+        median_length: of these sequences, in steps.
+    """
+
+    layers: tuple[Layer, ...]
+    sequences: int
+    median_length: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, lists and words."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Reach:
+        """What :meth:`to_json` gave, also after it was written and read.
+
+        >>> reach = Reach((Layer(1, False, (1.0, 0.5), {"h": 0.25}),), sequences=3, median_length=2)
+        >>> Reach.from_json(reach.to_json()) == reach
+        True
+        """
+        layers = tuple(Layer(**{**layer, "norms": tuple(layer["norms"])}) for layer in content["layers"])
+        return cls(layers, content["sequences"], content["median_length"])
+
+    def sentence(self) -> str:
+        """How far back the model reaches, through the layer nearest the input, which all others build upon.
+
+        >>> norms = tuple(0.5**k for k in range(30))
+        >>> reach = Reach((Layer(1, False, norms, {}),), sequences=3, median_length=20)
+        >>> print(reach.sentence())  # doctest: +NORMALIZE_WHITESPACE
+        This model reaches 6 steps back: there the gradient of the loss still has 1% of its largest norm. Half of the
+        texts are longer than 20 steps, and of what stands further back in them the model learns next to nothing.
+        """
+        first = [layer for layer in self.layers if layer.number == self.layers[0].number]
+        reached = min(layer.steps for layer in first)
+        ways = [
+            f"{layer.steps} steps {'back' if not layer.backwards else 'ahead, reading backwards'}" for layer in first
+        ]
+        whole = reached >= self.median_length - 1
+        verdict = (
+            f"Half of the texts have no more than {self.median_length} steps: it reaches over the whole of them."
+            if whole
+            else f"Half of the texts are longer than {self.median_length} steps, "
+            "and of what stands further back in them the model learns next to nothing."
+        )
+        furthest = " or more" if all(layer.steps == len(layer.norms) - 1 for layer in first) else ""
+        return (
+            f"This model reaches {' and '.join(ways)}{furthest}: there the gradient of the loss still has "
+            f"{FELT:.0%} of its largest norm. {verdict}"
+        )
+
+
+def measure(
+    task: Measurable, inputs: Ragged, targets: Tensor, *, sequences: int = SEQUENCES, steps: int = STEPS
+) -> Reach:
+    """Measure how strongly the loss depends on the state ``k`` steps before the end of the reading.
+
+    For a sequence ``b`` of ``T_b`` steps with the loss ``L_b``, and ``s_t`` a layer's state after step ``t`` (``h_t``;
+    of an LSTM ``h_t`` and ``c_t`` together, since it is ``c`` that remembers),
+
+    ``norm(k) = mean over b with T_b > k of ‖∂L_b / ∂s_{T_b-k}‖₂``, with steps counted from 1.
+
+    The derivative is total: through the steps that follow in this layer, through the layers above, and through what is
+    made of the output of that very step (a pooling over all steps feels each of them at first hand). A backward
+    direction has its own reading order: ``k`` steps before its last one, which is the sequence's first, so that
+    ``s_{1+k}`` takes the place of ``s_{T_b-k}``. ``k`` goes as far as a quarter of the sequences do.
+
+    This is the product of Jacobians of Bengio, Simard & Frasconi 1994 and of Pascanu, Mikolov & Bengio 2013 (eq. 5),
+    seen from the loss. It is computed on a copy of the task in float64, without dropout, by the reference recurrence:
+    exact, and the same on every machine up to rounding.
+
+    Saturated are sigmoid gates below 0.05 or above 0.95, tanh units of an Elman network with ``|h| > 0.95``, and its
+    relu units with ``h = 0``.
+
+    Args:
+        task: has recurrent layers, and a mean loss of a batch.
+        inputs: ``B`` sequences, as the task takes them; empty ones are passed over.
+        targets: ``[B, …]``, one for each.
+        sequences: at most so many are measured, evenly spread over the batch.
+        steps: of longer sequences the last so many.
+
+    Raises:
+        ValueError: without a recurrent layer, or without a sequence that has steps.
+
+    >>> from throughtime.tasks import Classifier, ClassifierConfig
+    >>> _ = torch.manual_seed(0)
+    >>> network = ClassifierConfig(cell="elman", hidden_size=8, bidirectional=False, pooling="last")
+    >>> task = Classifier(network, 20, ["ham", "spam"])
+    >>> reach = measure(task, Ragged.from_list([[2, 7, 9, 5, 3], [2, 8, 3]]), torch.tensor([0, 1]))
+    >>> len(reach.layers[0].norms), reach.median_length, sorted(reach.layers[0].saturated)
+    (5, 3, ['h'])
+    """
+    chosen, wanted = _subsample(inputs, targets, sequences, steps)
+    task = copy.deepcopy(task)
+    task.cpu()
+    task.double()
+    task.eval()
+    trace = Trace()
+    found = [module for module in task.modules() if isinstance(module, Recurrent)]
+    if not found:
+        raise ValueError("expected a task with a recurrent layer, found none")
+    for module in found:
+        module.op = trace.layer  # of this copy alone
+    with torch.enable_grad():
+        loss, _ = task.loss(Batch(chosen, wanted, tuple(range(len(chosen)))))
+        # The mean's share of each sequence's own loss is the same for all of them.
+        gradients = _gradients(loss * len(chosen), trace.passes)
+    layers = tuple(
+        Layer(number, run.reverse, _by_distance(chosen, own, reverse=run.reverse), _saturated(run))
+        for number, run, own in zip(_numbers(trace.passes), trace.passes, gradients, strict=True)
+    )
+    return Reach(layers, len(chosen), int(chosen.lengths.median()))
+
+
+def _subsample(inputs: Ragged, targets: Tensor, sequences: int, steps: int) -> tuple[Ragged, Tensor]:
+    """On the CPU, vectors in float64."""
+    rows = inputs.lengths.nonzero().flatten()
+    if not len(rows):
+        raise ValueError("expected at least one sequence with steps, found none")
+    places = torch.linspace(0, len(rows) - 1, min(sequences, len(rows)), dtype=torch.float64)
+    rows = rows[places.round().long()]
+    values = inputs.values.cpu()
+    kept = inputs.with_values(values.double() if values.is_floating_point() else values).take(rows)
+    wanted = targets.cpu()[rows]
+    cut = Ragged.from_list([sequence[-steps:] for sequence in kept])
+    return cut, wanted.double() if wanted.is_floating_point() else wanted
+
+
+def _numbers(passes: list[Pass]) -> list[int]:
+    """Which layer each pass belongs to, from 1: each layer begins with its forward direction."""
+    numbers: list[int] = []
+    for run in passes:
+        numbers.append((numbers[-1] if numbers else 0) + (not run.reverse))
+    return numbers
+
+
+def _gradients(loss: Tensor, passes: list[Pass]) -> list[list[Tensor]]:
+    """For every pass the norm of the gradient of every step's state, ``[n_t]`` each."""
+    parts = [part for run in passes for state in run.states for part in state]
+    gradients = iter(torch.autograd.grad(loss, parts, materialize_grads=True))
+    return [
+        [torch.stack([next(gradients).square().sum(1) for _ in state]).sum(0).sqrt() for state in run.states]
+        for run in passes
+    ]
+
+
+def _by_distance(inputs: Ragged, norms: list[Tensor], *, reverse: bool) -> tuple[float, ...]:
+    """The mean over the sequences, for each number of steps back, from time-major ``norms``, ``[n_t]`` each."""
+    row = inputs.row_of_step
+    place = torch.arange(len(row)) - inputs.offsets[row]
+    back = place if reverse else inputs.lengths[row] - 1 - place
+    back = back[inputs.time_major.gather]
+    counts = torch.bincount(back)
+    means = torch.cat(norms).new_zeros(len(counts)).index_add(0, back, torch.cat(norms)) / counts
+    return tuple(means[counts >= SHARE * len(inputs)].tolist())
+
+
+def _saturated(run: Pass) -> dict[str, float]:
+    if run.gates:
+        return {name: _share((gate < LOW) | (gate > HIGH)) for name, gate in run.gates.items()}
+    h = torch.cat([state[0].detach() for state in run.states])
+    return {"h": _share(h == 0 if run.cell == "elman_relu" else h.abs() > HIGH)}
+
+
+def _share(marks: Tensor) -> float:
+    return float(marks.double().mean())
