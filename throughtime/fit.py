@@ -18,9 +18,11 @@ from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
+from throughtime.inspect.reach import Reach, measure
 from throughtime.inspect.report import write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device, encode
 from throughtime.tasks import TASKS
+from throughtime.tasks.pooled import known
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
@@ -78,12 +80,16 @@ class FitListener(Listener):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished model and how it came about; ``valid`` and ``test`` are its metrics there."""
+    """A finished model and how it came about; ``valid`` and ``test`` are its metrics there.
+
+    ``reach`` is how far back the model reached before training, and reaches after; none where nothing was written.
+    """
 
     model: Model
     outcome: Outcome
     valid: dict[str, Any] | None
     test: dict[str, Any] | None
+    reach: tuple[Reach, Reach] | None = None
 
 
 def fit(
@@ -183,11 +189,14 @@ def learn(
         resume=resume,
         listener=listener,
     )
+    watched = valid if len(valid) else data
+    before = None if folder is None else measure(task, watched.inputs, known(watched.targets))
     resumed_at = run.prepare()
     listener.prepared(_summary(model, batches, valid, sequences, run.plan, resumed_at))
     outcome = run.go()
     metrics = [task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test)]
-    return Fitted(model, outcome, *metrics)
+    reach = None if before is None else (before, measure(task, watched.inputs, known(watched.targets)))
+    return Fitted(model, outcome, *metrics, reach=reach)
 
 
 def learn_inputs(sequences: Sequence[Any], config: VocabularyConfig) -> Vocabulary | Vectors:
@@ -250,6 +259,7 @@ def _finish(fitted: Fitted, folder: Path) -> None:
         "plan": asdict(outcome.plan),
         "valid": fitted.valid,
         "test": fitted.test,
+        "reach": fitted.reach and [reach.to_json() for reach in fitted.reach],
     }
     model.config = model.config.model_copy(update={"result": result})
     try:

@@ -347,3 +347,26 @@ def test_options_that_cannot_be(run, reviews_file, tmp_path, monkeypatch, option
     assert result.code in (1, 2)
     assert words in result.err
     assert "Traceback" not in result.err
+
+
+def test_what_looks_wrong_is_told_and_strict_refuses_it(run, tmp_path):
+    path = tmp_path / "twice.csv"
+    rows = [f"{label},{text}\n" for label, text in reviews(60)]
+    path.write_text("sentiment,review\n" + "".join([*rows, rows[7]]))
+    words = ("train", "classify", path, "--out", tmp_path / "m", *SMALL, "--epochs", 1)
+    result = run(*words, "--strict")
+    assert result.code == 2
+    assert "expected data without warnings (--strict), found: " in result.err
+    assert "(as line 9)" in result.err
+    assert not (tmp_path / "m").exists()
+    result = run(*words)
+    assert result.code == 0
+    assert "repeat" in result.err
+
+
+def test_the_report_tells_how_far_back_the_model_reaches(trained):
+    page = (trained / "model" / "report.html").read_text()
+    assert "How far back it reaches" in page
+    assert "This model reaches" in page
+    before, after = json.loads((trained / "model" / "config.json").read_text())["result"]["reach"]
+    assert before["layers"][0]["norms"] != after["layers"][0]["norms"]

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -16,8 +16,9 @@ from throughtime.cli.main import BEGUN
 from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
-from throughtime.data.columns import Example, read_examples, read_like
+from throughtime.data.columns import Example, Source, read_examples, read_like
 from throughtime.data.config import DataConfig
+from throughtime.data.lint import Warning, lint, other_columns
 from throughtime.data.split import stratified_split
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import DataError, TrainingError, UsageError
@@ -26,6 +27,7 @@ from throughtime.inspect.words import seconds_in_words
 from throughtime.model import ModelConfig, RunConfig, read_config
 from throughtime.storage import sha256
 from throughtime.tasks import TASKS
+from throughtime.tasks.targets import Targets
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 
@@ -75,7 +77,7 @@ def train_task(arguments: argparse.Namespace) -> int:
         remove_checkpoints(arguments.out / "checkpoints")  # left where a kill came between the last two steps
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
-    splits, facts = _read(arguments.file, data, TASKS[arguments.task][2].strata, config.run.seed, screen)
+    splits, facts = _read(arguments.file, data, TASKS[arguments.task][2], config.run.seed, screen)
     config = config.model_copy(update={"data": facts})
     if begun is not None:
         _check_same(begun, config)
@@ -175,7 +177,9 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(path: Path, options: DataConfig, strata: Strata, seed: int, screen: Console) -> tuple[Splits, dict[str, Any]]:
+def _read(
+    path: Path, options: DataConfig, kind: type[Targets], seed: int, screen: Console
+) -> tuple[Splits, dict[str, Any]]:
     """The examples, parted, and what ``config.json`` says of them."""
     everything, source = read_examples(
         path,
@@ -204,11 +208,43 @@ def _read(path: Path, options: DataConfig, strata: Strata, seed: int, screen: Co
             parts[name] = read_like(Path(wanted), source)
             facts[name] = {"path": _plain(wanted), "sha256": _hash(Path(wanted))}
         else:
-            parts[name], train = _hold_out(train, strata, share, seed)
+            parts[name], train = _hold_out(train, kind.strata, share, seed)
     for name, part in (("train", train), *parts.items()):
         facts.setdefault(name, {})["rows"] = len(part)
     screen.print(", ".join(f"{len(p):,} to {w}" for w, p in _purposes(train, parts) if p))
-    return Splits(train, parts["valid"], parts["test"]), facts
+    splits = Splits(train, parts["valid"], parts["test"])
+    _warn(screen, _lint(path, source, splits, kind), strict=options.strict)
+    return splits, facts
+
+
+def _lint(path: Path, source: Source, splits: Splits, kind: type[Targets]) -> list[Warning]:
+    """What looks wrong with the data; a table's other columns are read again, a pipe cannot be."""
+    columns = other_columns(path, source, splits.train) if path.is_file() else {}
+    train, valid, test = (
+        [_Labelled(example.text, kind.value(example), example.path, example.line) for example in part]
+        for part in (splits.train, splits.valid, splits.test)
+    )
+    return lint(train, valid, test, columns=columns)
+
+
+class _Labelled(NamedTuple):
+    text: str
+    label: str | float | None
+    path: str
+    line: int
+
+
+def _warn(screen: Console, warnings: list[Warning], *, strict: bool) -> None:
+    """Say them all; under --strict they end the run.
+
+    Raises:
+        DataError: with ``strict``, when there are any.
+    """
+    for warning in warnings:
+        screen.print(f"  {warning}", style="yellow")
+    if strict and warnings:
+        more = f", and {len(warnings) - 1} more" if len(warnings) > 1 else ""
+        raise DataError(f"expected data without warnings (--strict), found: {warnings[0]}{more}")
 
 
 def _purposes(train: list[Example], parts: dict[str, list[Example]]) -> list[tuple[str, list[Example]]]:

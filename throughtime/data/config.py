@@ -25,4 +25,5 @@ class DataConfig(Config):
     )
     encoding: str = Field("utf-8", description="how the files' bytes are read")
     valid: str = Field("0.1", description="choose by this: a file, or a share held out by the seed (0 for none)")
+    strict: bool = Field(False, description="refuse data that looks wrong, where otherwise there is a warning")
     test: str | None = Field(None, description="report on this at the end: a file, or a share held out by the seed")

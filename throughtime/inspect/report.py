@@ -14,7 +14,9 @@ from typing import Any
 import torch
 
 from throughtime.config import Config
+from throughtime.inspect import fading
 from throughtime.inspect.card import PARTS, interval, network_in_words
+from throughtime.inspect.reach import Reach
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
 from throughtime.storage import write_atomically
@@ -47,6 +49,7 @@ def write_report(path: Path, model: Model, history: Sequence[Record]) -> None:
         _header(model),
         _section("Scores", _scores(model)),
         _section("How it learnt", _learning(model, history)),
+        *_reach(model.config.result),
         *_errors(model),
         _section("Data", _data(model.config.data)),
         _section("Settings", _settings(model)),
@@ -195,6 +198,12 @@ def _evaluation(record: Record, measures: Sequence[Measure]) -> list[str]:
         f"{record.lr:.2e}",
         seconds_in_words(record.seconds),
     ]
+
+
+def _reach(result: dict[str, Any]) -> list[str]:
+    """How far back it reaches, where that was measured."""
+    found = result.get("reach")
+    return [fading.section(*(Reach.from_json(part) for part in found))] if found else []
 
 
 # ---- where it errs ----

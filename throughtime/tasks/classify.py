@@ -60,6 +60,11 @@ class Classes:
         return cls(labels, tuple(counts[label] for label in labels))
 
     @classmethod
+    def value(cls, example: Example) -> str | None:
+        """The class."""
+        return example.label
+
+    @classmethod
     def strata(cls, examples: Sequence[Example]) -> list[str]:
         """The classes."""
         return [str(example.label) for example in examples]

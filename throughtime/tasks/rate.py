@@ -90,6 +90,15 @@ class Numbers:
         )
 
     @classmethod
+    def value(cls, example: Example) -> float:
+        """The number.
+
+        Raises:
+            DataError: for a label that is no number, with its place.
+        """
+        return _number(example)
+
+    @classmethod
     def strata(cls, examples: Sequence[Example]) -> list[str]:
         """The grades; of other numbers the tenth that each is in.
 

@@ -45,6 +45,14 @@ class Targets(Protocol):
     """
 
     @classmethod
+    def value(cls, example: Example) -> str | float | None:
+        """What an example's label is to the task.
+
+        Raises:
+            DataError: for a label that cannot be a target, with its place.
+        """
+
+    @classmethod
     def strata(cls, examples: Sequence[Example]) -> list[str]:
         """What each example is like, so that a split can keep every kind's share."""
 
