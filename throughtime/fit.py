@@ -194,9 +194,9 @@ def learn(
     resumed_at = run.prepare()
     listener.prepared(_summary(model, batches, valid, sequences, run.plan, resumed_at))
     outcome = run.go()
-    metrics = [task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test)]
+    on_valid, on_test = (task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test))
     reach = None if before is None else (before, measure(task, watched.inputs, known(watched.targets)))
-    return Fitted(model, outcome, *metrics, reach=reach)
+    return Fitted(model, outcome, on_valid, on_test, reach)
 
 
 def learn_inputs(sequences: Sequence[Any], config: VocabularyConfig) -> Vocabulary | Vectors:

@@ -14,7 +14,7 @@ from tests.inspect.test_report import Page
 from throughtime.inspect.fading import section
 from throughtime.inspect.reach import Layer, Reach, measure
 from throughtime.ragged import Ragged
-from throughtime.tasks import Classifier, ClassifierConfig
+from throughtime.tasks import Classes, Classifier, ClassifierConfig
 
 CELLS = ("elman", "gru", "lstm")
 TEXTS = [[2, 7, 9, 5, 3], [2, 8, 3], [2, 11, 6, 6, 4, 3]]
@@ -24,7 +24,7 @@ TARGETS = torch.tensor([0, 1, 1])
 def make_task(cell: str = "gru", **options: object) -> Classifier:
     torch.manual_seed(0)
     plain = {"hidden_size": 6, "embedding_size": 4, "bidirectional": False, "pooling": "last", "label_smoothing": 0.0}
-    task = Classifier(ClassifierConfig(cell=cell, **{**plain, **options}), 12, ["ham", "spam"])
+    task = Classifier(ClassifierConfig(cell=cell, **{**plain, **options}), 12, Classes(["ham", "spam"]))
     for parameter in task.encoder.recurrent.parameters():
         nn.init.normal_(parameter, std=0.5)  # the usual start is too tame to tell a wrong factor from a right one
     return task

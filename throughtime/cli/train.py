@@ -110,7 +110,7 @@ def _command(words: list[str]) -> str:
 
 def _closing_seconds(minutes: float) -> float:
     """What the last evaluation, the report and leaving Python take: seconds, not a share, but little of a short run."""
-    return min(3.0, 0.05 * 60 * minutes)
+    return min(4.0, 0.1 * 60 * minutes)
 
 
 # ---- the folder ----

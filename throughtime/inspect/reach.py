@@ -162,10 +162,10 @@ def measure(
     Raises:
         ValueError: without a recurrent layer, or without a sequence that has steps.
 
-    >>> from throughtime.tasks import Classifier, ClassifierConfig
+    >>> from throughtime.tasks import Classes, Classifier, ClassifierConfig
     >>> _ = torch.manual_seed(0)
     >>> network = ClassifierConfig(cell="elman", hidden_size=8, bidirectional=False, pooling="last")
-    >>> task = Classifier(network, 20, ["ham", "spam"])
+    >>> task = Classifier(network, 20, Classes(["ham", "spam"]))
     >>> reach = measure(task, Ragged.from_list([[2, 7, 9, 5, 3], [2, 8, 3]]), torch.tensor([0, 1]))
     >>> len(reach.layers[0].norms), reach.median_length, sorted(reach.layers[0].saturated)
     (5, 3, ['h'])
