@@ -21,7 +21,7 @@ from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
 from throughtime.inspect.report import write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device, encode
-from throughtime.tasks import TASKS
+from throughtime.tasks import TASKS, Classes, Numbers, TextTask
 from throughtime.tasks.pooled import known
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -82,14 +82,15 @@ class FitListener(Listener):
 class Fitted:
     """A finished model and how it came about; ``valid`` and ``test`` are its metrics there.
 
-    ``reach`` is how far back the model reached before training, and reaches after; none where nothing was written.
+    The reaches are how far back the model reached before training, and reaches after; none where nothing was written.
     """
 
     model: Model
     outcome: Outcome
     valid: dict[str, Any] | None
     test: dict[str, Any] | None
-    reach: tuple[Reach, Reach] | None = None
+    reach_before: Reach | None = None
+    reach_after: Reach | None = None
 
 
 def fit(
@@ -154,21 +155,13 @@ def learn(
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
-    make, _, kind = TASKS[config.task]
-    targets = like.task.targets if like else kind.learn(splits.train, config.network)  # type: ignore[arg-type]
+    targets = like.task.targets if like else TASKS[config.task][2].learn(splits.train, config.network)  # type: ignore[arg-type]
     sequences = [example.text for example in splits.train]
-    vocabulary = like.vocabulary if like else learn_inputs(sequences, config.vocabulary)
+    vocabulary = like.vocabulary if like else _inputs(sequences, config.vocabulary)
     data, valid, test = (
         encode(part, vocabulary, targets).to(device) for part in (splits.train, splits.valid, splits.test)
     )
-    task = make(
-        config.network,  # type: ignore[arg-type]
-        len(vocabulary),
-        targets,  # type: ignore[arg-type]
-        vocabulary.counts(data.inputs),
-        spelling=vocabulary.spelling,
-        vectors=isinstance(vocabulary, Vectors),
-    ).to(device)
+    task = _network(config, vocabulary, targets, vocabulary.counts(data.inputs)).to(device)
     if like:
         task.load_state_dict(like.task.state_dict())
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
@@ -190,16 +183,33 @@ def learn(
         listener=listener,
     )
     watched = valid if len(valid) else data
-    before = None if folder is None else measure(task, watched.inputs, known(watched.targets))
+
+    def reach() -> Reach | None:
+        return None if folder is None else measure(task, watched.inputs, known(watched.targets))
+
+    before = reach()
     resumed_at = run.prepare()
     listener.prepared(_summary(model, batches, valid, sequences, run.plan, resumed_at))
     outcome = run.go()
     on_valid, on_test = (task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test))
-    reach = None if before is None else (before, measure(task, watched.inputs, known(watched.targets)))
-    return Fitted(model, outcome, on_valid, on_test, reach)
+    return Fitted(model, outcome, on_valid, on_test, before, reach())
 
 
-def learn_inputs(sequences: Sequence[Any], config: VocabularyConfig) -> Vocabulary | Vectors:
+def _network(
+    config: ModelConfig, vocabulary: Vocabulary | Vectors, targets: Classes | Numbers, counts: Sequence[int]
+) -> TextTask:
+    make = TASKS[config.task][0]
+    return make(
+        config.network,  # type: ignore[arg-type]
+        len(vocabulary),
+        targets,  # type: ignore[arg-type]
+        counts,
+        spelling=vocabulary.spelling,
+        vectors=isinstance(vocabulary, Vectors),
+    )
+
+
+def _inputs(sequences: Sequence[Any], config: VocabularyConfig) -> Vocabulary | Vectors:
     """What turns texts, or arrays of numbers, into what the network reads."""
     return Vocabulary.learn(sequences, config) if isinstance(sequences[0], str) else Vectors.learn(sequences)
 
@@ -259,7 +269,7 @@ def _finish(fitted: Fitted, folder: Path) -> None:
         "plan": asdict(outcome.plan),
         "valid": fitted.valid,
         "test": fitted.test,
-        "reach": fitted.reach and [reach.to_json() for reach in fitted.reach],
+        "reach": [reach.to_json() for reach in (fitted.reach_before, fitted.reach_after) if reach is not None],
     }
     model.config = model.config.model_copy(update={"result": result})
     try:

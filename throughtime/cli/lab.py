@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from throughtime.cli.common import print_json
 from throughtime.cli.options import add_config, read_config_flags
-from throughtime.cli.progress import PLAIN_SECONDS
+from throughtime.cli.progress import PLAIN_SECONDS, training_bar
 from throughtime.cli.screen import console
 from throughtime.errors import UsageError
 from throughtime.inspect.lab.page import NAMES, verdict, write_page
@@ -91,18 +90,8 @@ class _Watch:
 
     def __init__(self, screen: Console, updates: int) -> None:
         self._screen, self._said = screen, time.monotonic()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.completed}/{task.total} updates"),
-            TextColumn("loss {task.fields[word]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=screen,
-            transient=True,
-            disable=not screen.is_terminal,
-        )
-        self._task = self._bar.add_task("training", total=updates, word="")
+        self._bar = training_bar(screen)
+        self._task = self._bar.add_task("training", total=updates, loss="")
 
     def __enter__(self) -> _Watch:
         self._bar.start()
@@ -113,7 +102,7 @@ class _Watch:
 
     def told(self, done: int, total: int, word: str) -> None:
         """After an update of all networks."""
-        self._bar.update(self._task, completed=done, total=total, word=word)
+        self._bar.update(self._task, completed=done, total=total, loss=word)
         if not self._screen.is_terminal and time.monotonic() - self._said > PLAIN_SECONDS:
             self._said = time.monotonic()
             self._screen.print(f"update {done:,} of {total:,}: loss {word}")

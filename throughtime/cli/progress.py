@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from throughtime.fit import FitListener, Summary
 from throughtime.inspect.words import bytes_in_words, seconds_in_words
@@ -14,10 +14,26 @@ from throughtime.train.loop import Step
 from throughtime.train.protocol import Record
 from throughtime.train.stopping import Progress as RunProgress
 
-__all__ = ["ProgressScreen"]
+__all__ = ["PLAIN_SECONDS", "ProgressScreen", "training_bar"]
 
 PLAIN_SECONDS = 30.0
 """Without a terminal there is no bar, but a line now and then."""
+
+
+def training_bar(console: Console, *more: ProgressColumn) -> Progress:
+    """A bar of updates with the field ``loss``, the columns given and the time left; nothing without a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed}/{task.total} updates"),
+        TextColumn("loss {task.fields[loss]}"),
+        *more,
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 class ProgressScreen(FitListener):
@@ -30,18 +46,7 @@ class ProgressScreen(FitListener):
 
     def __init__(self, console: Console, score: Measure) -> None:
         self.console, self.score = console, score
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.completed}/{task.total} updates"),
-            TextColumn("loss {task.fields[loss]}"),
-            TextColumn("{task.fields[rate]} tokens/s"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = training_bar(console, TextColumn("{task.fields[rate]} tokens/s"))
         self._loss, self._tokens, self._begun, self._said, self._best = 0.0, 0, 0.0, 0.0, ""
 
     def __enter__(self) -> ProgressScreen:

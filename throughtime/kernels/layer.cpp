@@ -20,8 +20,8 @@ void run_jobs(int threads, int64_t jobs, Body body) {
   parallel(threads, int(jobs), [](void* context, int job) { (*static_cast<Body*>(context))(job); }, &body);
 }
 
-// What memory is for; each thread keeps what it had for its next call, since fresh pages cost more than what is written to
-// them, but no block of more than 64 MiB.
+// What memory is for; each thread keeps what it had for its next call, since fresh pages cost more than what is written
+// to them; more than 64 MiB only until a call that needs less.
 enum class For { matrices, gradients, weights, count };
 
 template <class T>
