@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from throughtime.data.batches import Batches, Dataset
-from throughtime.data.columns import Example
+from throughtime.data.batches import Batches
 from throughtime.data.vectors import Vectors
-from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
 from throughtime.inspect.report import write_report
-from throughtime.model import FILES, Model, ModelConfig, choose_device, encode
-from throughtime.tasks import TASKS, Classes, Numbers, TextTask
+from throughtime.model import FILES, Model, ModelConfig, choose_device
+from throughtime.prepare import Prepared, Splits, prepare
+from throughtime.tasks import TASKS, TextTask
 from throughtime.tasks.pooled import known
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -33,15 +31,6 @@ __all__ = ["OWN_FILES", "FitListener", "Fitted", "Splits", "Summary", "fit", "le
 
 OWN_FILES = (*FILES, "metrics.jsonl", "report.html", "README.md", "config.json")
 """The last one is what tells a model's folder from any other, so it is also the last to go."""
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Examples to learn from, to choose by, and to report on at the end."""
-
-    train: Sequence[Example]
-    valid: Sequence[Example] = ()
-    test: Sequence[Example] = ()
 
 
 @dataclass(frozen=True)
@@ -155,13 +144,9 @@ def learn(
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
-    targets = like.task.targets if like else TASKS[config.task][2].learn(splits.train, config.network)  # type: ignore[arg-type]
-    sequences = [example.text for example in splits.train]
-    vocabulary = like.vocabulary if like else _inputs(sequences, config.vocabulary)
-    data, valid, test = (
-        encode(part, vocabulary, targets).to(device) for part in (splits.train, splits.valid, splits.test)
-    )
-    task = _network(config, vocabulary, targets, vocabulary.counts(data.inputs)).to(device)
+    ready = prepare(splits, config, like)
+    vocabulary, data, valid, test = ready.vocabulary, ready.train, ready.valid, ready.test
+    task = _network(config, ready).to(device)
     if like:
         task.load_state_dict(like.task.state_dict())
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
@@ -171,7 +156,7 @@ def learn(
             remove_model(folder)
         model.save_settings(folder)
     budget = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))
-    batches = Batches(data, budget, config.run.seed)
+    batches = Batches(data, budget, config.run.seed, device)
     run = Run(
         task,
         batches,
@@ -189,29 +174,22 @@ def learn(
 
     before = reach()
     resumed_at = run.prepare()
-    listener.prepared(_summary(model, batches, valid, sequences, run.plan, resumed_at))
+    listener.prepared(_summary(model, ready, batches, run.plan, resumed_at))
     outcome = run.go()
     on_valid, on_test = (task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test))
     return Fitted(model, outcome, on_valid, on_test, before, reach())
 
 
-def _network(
-    config: ModelConfig, vocabulary: Vocabulary | Vectors, targets: Classes | Numbers, counts: Sequence[int]
-) -> TextTask:
+def _network(config: ModelConfig, ready: Prepared) -> TextTask:
     make = TASKS[config.task][0]
     return make(
         config.network,  # type: ignore[arg-type]
-        len(vocabulary),
-        targets,  # type: ignore[arg-type]
-        counts,
-        spelling=vocabulary.spelling,
-        vectors=isinstance(vocabulary, Vectors),
+        len(ready.vocabulary),
+        ready.targets,  # type: ignore[arg-type]
+        ready.facts.counts,
+        spelling=ready.vocabulary.spelling,
+        vectors=isinstance(ready.vocabulary, Vectors),
     )
-
-
-def _inputs(sequences: Sequence[Any], config: VocabularyConfig) -> Vocabulary | Vectors:
-    """What turns texts, or arrays of numbers, into what the network reads."""
-    return Vocabulary.learn(sequences, config) if isinstance(sequences[0], str) else Vectors.learn(sequences)
 
 
 def settle(config: ModelConfig) -> torch.device:
@@ -237,19 +215,12 @@ def remove_model(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _summary(
-    model: Model,
-    batches: Batches,
-    valid: Dataset,
-    sequences: Sequence[Any],
-    plan: Plan,
-    resumed_at: int | None,
-) -> Summary:
+def _summary(model: Model, ready: Prepared, batches: Batches, plan: Plan, resumed_at: int | None) -> Summary:
     return Summary(
         parameters=model.parameters,
         symbols=len(model.vocabulary),
-        unknown=model.vocabulary.unknown(valid.inputs) if len(valid) else None,
-        cut=model.vocabulary.cut(sequences),
+        unknown=ready.facts.unknown,
+        cut=ready.facts.cut,
         tokens=batches.budget,
         targets=model.task.targets.in_words(),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from throughtime.config import Config
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
+from throughtime.data.encoded import encode_texts
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import DataError, ModelError, UsageError
@@ -156,7 +157,7 @@ class Model:
 
     def batches(self, data: Dataset) -> Batches:
         """The dataset in batches for evaluation, longest sequences first, where the weights are."""
-        return Batches(data.to(self.device), EVALUATION_TOKENS)
+        return Batches(data, EVALUATION_TOKENS, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -209,14 +210,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def encode(examples: Sequence[Example], vocabulary: Vocabulary | Vectors, targets: Targets) -> Dataset:
-    """Examples as symbols and targets.
+    """Examples as symbols, or vectors, and targets.
 
     Raises:
         DataError: for a label that cannot be a target, with its place.
     """
     encoded = targets.encode(examples)
-    places = tuple(f"{example.path} line {example.line}" for example in examples)
-    return Dataset(vocabulary.encode([example.text for example in examples]), encoded, places)
+    if isinstance(vocabulary, Vectors):
+        return Dataset(vocabulary.encode([example.text for example in examples]), encoded, examples)
+    return Dataset(encode_texts(examples, vocabulary).inputs, encoded, examples)
 
 
 def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:

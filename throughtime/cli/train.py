@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 
@@ -16,24 +13,20 @@ from throughtime.cli.main import BEGUN
 from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
-from throughtime.data.columns import Example, Source, read_examples, read_like
 from throughtime.data.config import DataConfig
-from throughtime.data.lint import Warning, lint, other_columns
-from throughtime.data.split import stratified_split
+from throughtime.data.parts import Meaning, Parts, plain, read_parts
+from throughtime.data.store import usual_cache
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import DataError, TrainingError, UsageError
-from throughtime.fit import OWN_FILES, Fitted, Splits, fit
+from throughtime.fit import OWN_FILES, Fitted, fit
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import ModelConfig, RunConfig, read_config
-from throughtime.storage import sha256
+from throughtime.prepare import Splits
 from throughtime.tasks import TASKS
-from throughtime.tasks.targets import Targets
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 
 __all__ = ["add_arguments"]
-
-Strata = Callable[[Sequence[Example]], list[str]]
 
 WORDS = {
     "classify": ("one class for a text", "Learn to give each text one class."),
@@ -51,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         folder.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the model goes")
         folder.add_argument("--resume", action="store_true", help="go on where an earlier run in DIR stopped")
         folder.add_argument("--overwrite", action="store_true", help="replace the model in DIR")
+        folder.add_argument(
+            "--cache",
+            type=Path,
+            metavar="DIR",
+            help="where data too large for memory is kept ready (~/.cache/throughtime)",
+        )
         folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
         for config in (DataConfig, VocabularyConfig, TASKS[name][1], TrainConfig, RunConfig):
             add_config(task, config)
@@ -77,8 +76,9 @@ def train_task(arguments: argparse.Namespace) -> int:
         remove_checkpoints(arguments.out / "checkpoints")  # left where a kill came between the last two steps
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
-    splits, facts = _read(arguments.file, data, TASKS[arguments.task][2], config.run.seed, screen)
-    config = config.model_copy(update={"data": facts})
+    parts = _read(arguments, data, config.run.seed, screen)
+    config = config.model_copy(update={"data": parts.facts})
+    splits = Splits(parts.train, parts.valid, parts.test, parts.folder)
     if begun is not None:
         _check_same(begun, config)
     deadline = None if train.minutes is None else BEGUN + 60 * train.minutes - _closing_seconds(train.minutes)
@@ -98,14 +98,9 @@ def train_task(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plain(name: str) -> str:
-    """A file's name may hold bytes that are no text; what is written down must be text."""
-    return name.encode("utf-8", "replace").decode("utf-8")
-
-
 def _command(words: list[str]) -> str:
     """The command that makes the model again."""
-    return _plain(shlex.join(["throughtime", *(w for w in words if w not in ("--resume", "--overwrite", "--quiet"))]))
+    return plain(shlex.join(["throughtime", *(w for w in words if w not in ("--resume", "--overwrite", "--quiet"))]))
 
 
 def _closing_seconds(minutes: float) -> float:
@@ -177,64 +172,32 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(
-    path: Path, options: DataConfig, kind: type[Targets], seed: int, screen: Console
-) -> tuple[Splits, dict[str, Any]]:
-    """The examples, parted, and what ``config.json`` says of them."""
-    everything, source = read_examples(
-        path,
-        text=options.text,
-        label=options.label,
-        label_until=options.label_until,
-        format=options.format,
-        header=options.header,
-        encoding=options.encoding,
-    )
-    screen.print(f"{path}: {len(everything):,} rows, read as {source.format}")
-    for note in source.notes:
+def _read(arguments: argparse.Namespace, options: DataConfig, seed: int, screen: Console) -> Parts:
+    """The examples, parted, and what is said of them."""
+    path, kind = arguments.file, TASKS[arguments.task][2]
+    with screen.status(f"reading {path}") as status:
+        parts = read_parts(
+            path,
+            options,
+            Meaning(arguments.task, kind.value, kind.strata),
+            seed,
+            arguments.cache or usual_cache(),
+            lambda rows: status.update(f"reading {path}: {rows:,} rows"),
+        )
+    source, rows = parts.facts["source"], parts.facts["rows"]
+    screen.print(f"{path}: {rows:,} rows, read as {source['format']}")
+    for note in source["notes"]:
         screen.print(f"  {note}")
-    facts: dict[str, Any] = {
-        "source": asdict(source),
-        "options": options.model_dump(),
-        "train": {"path": _plain(str(path)), "sha256": _hash(path)},
-    }
-    train = everything
-    parts: dict[str, list[Example]] = {}
-    for name, wanted in (("test", options.test), ("valid", options.valid)):
-        share = _share(name, wanted)
-        if wanted is None or share == 0:
-            parts[name] = []
-        elif share is None:
-            parts[name] = read_like(Path(wanted), source)
-            facts[name] = {"path": _plain(wanted), "sha256": _hash(Path(wanted))}
-        else:
-            parts[name], train = _hold_out(train, kind.strata, share, seed)
-    for name, part in (("train", train), *parts.items()):
-        facts.setdefault(name, {})["rows"] = len(part)
-    screen.print(", ".join(f"{len(p):,} to {w}" for w, p in _purposes(train, parts) if p))
-    splits = Splits(train, parts["valid"], parts["test"])
-    _warn(screen, _lint(path, source, splits, kind), strict=options.strict)
-    return splits, facts
+    if parts.folder:
+        what = "the files have not changed: read from" if parts.kept else "too large for memory, kept ready in"
+        screen.print(f"  {what} {parts.folder}")
+    purposes = (("learn from", parts.train), ("choose by", parts.valid), ("test on", parts.test))
+    screen.print(", ".join(f"{len(part):,} to {purpose}" for purpose, part in purposes if part))
+    _warn(screen, parts.warnings, strict=options.strict)
+    return parts
 
 
-def _lint(path: Path, source: Source, splits: Splits, kind: type[Targets]) -> list[Warning]:
-    """What looks wrong with the data; a table's other columns are read again, a pipe cannot be."""
-    columns = other_columns(path, source, splits.train) if path.is_file() else {}
-    train, valid, test = (
-        [_Labelled(example.text, kind.value(example), example.path, example.line) for example in part]
-        for part in (splits.train, splits.valid, splits.test)
-    )
-    return lint(train, valid, test, columns=columns)
-
-
-class _Labelled(NamedTuple):
-    text: str
-    label: str | float | None
-    path: str
-    line: int
-
-
-def _warn(screen: Console, warnings: list[Warning], *, strict: bool) -> None:
+def _warn(screen: Console, warnings: list[str], *, strict: bool) -> None:
     """Say them all; under --strict they end the run.
 
     Raises:
@@ -245,41 +208,6 @@ def _warn(screen: Console, warnings: list[Warning], *, strict: bool) -> None:
     if strict and warnings:
         more = f", and {len(warnings) - 1} more" if len(warnings) > 1 else ""
         raise DataError(f"expected data without warnings (--strict), found: {warnings[0]}{more}")
-
-
-def _purposes(train: list[Example], parts: dict[str, list[Example]]) -> list[tuple[str, list[Example]]]:
-    return [("learn from", train), ("choose by", parts["valid"]), ("test on", parts["test"])]
-
-
-def _hold_out(examples: list[Example], strata: Strata, share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    kept, held = stratified_split(strata(examples), share, seed)
-    return [examples[row] for row in held], [examples[row] for row in kept]
-
-
-def _share(name: str, wanted: str | None) -> float | None:
-    """The fraction that an option's value is, or none when it names a file."""
-    if wanted == "":
-        raise UsageError(f"--{name}: expected a file, or a share from 0 to 1, found nothing")
-    if wanted is None or Path(wanted).exists():
-        return None
-    try:
-        share = float(wanted)
-    except ValueError:
-        return None
-    if not 0 <= share < 1:
-        raise UsageError(f"--{name}: expected a file, or a share from 0 to 1, found {wanted}")
-    return share
-
-
-def _hash(path: Path) -> str:
-    """Of a file, or of a folder's names and files."""
-    if path.is_file():
-        return sha256(path)
-    whole = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            whole.update(f"{file.relative_to(path)}\0{sha256(file)}\n".encode())
-    return whole.hexdigest()
 
 
 # ---- the end ----

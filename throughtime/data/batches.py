@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from throughtime.data.columns import Example
+from throughtime.data.mapped import Mapped
 from throughtime.ragged import Ragged
 
 __all__ = ["Batch", "Batches", "Dataset"]
@@ -16,22 +18,29 @@ __all__ = ["Batch", "Batches", "Dataset"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Encoded examples: ``inputs`` of ``M`` sequences, ``targets [M]`` (class numbers), and a word on each row.
+    """Encoded examples, on the CPU or in a file: ``M`` sequences, and ``targets [M]`` (class numbers, or others).
 
-    ``places`` says where each example stands in the user's file, for messages.
+    Attributes:
+        inputs: symbols may be integers of any size, to take little room.
+        targets: one a sequence.
+        examples: what was encoded; messages name their places.
+        mapped: the file that the inputs' values lie in, if they do.
     """
 
     inputs: Ragged
     targets: Tensor | None = None
-    places: tuple[str, ...] = ()
+    examples: Sequence[Example] = ()
+    mapped: Mapped | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def to(self, device: torch.device) -> Dataset:
-        """The same examples with their tensors on ``device``."""
-        targets = None if self.targets is None else self.targets.to(device)
-        return replace(self, inputs=self.inputs.to(device), targets=targets)
+    def take(self, rows: Tensor) -> Ragged:
+        """The sequences of these rows, symbols as int64."""
+        taken = self.inputs.take(rows)
+        if self.mapped is not None:
+            self.mapped.release()
+        return taken if taken.values.is_floating_point() else taken.with_values(taken.values.long())
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Batches:
         data: the dataset.
         budget: tokens a batch.
         seed: with the epoch's number it decides everything; none keeps rows sorted by length, for evaluation.
+        device: where batches go.
 
     Shuffled batches hold sequences of similar length: rows are shuffled, sorted by length within pools of
     ``POOL`` batches, cut, and the batches are shuffled. An epoch can be made again from its number alone, which is
@@ -65,13 +75,13 @@ class Batches:
 
     POOL = 50
 
-    def __init__(self, data: Dataset, budget: int, seed: int | None = None) -> None:
+    def __init__(self, data: Dataset, budget: int, seed: int | None = None, device: torch.device | str = "cpu") -> None:
         if budget < 1:
             raise ValueError(f"expected a budget of at least one token, found {budget}")
-        self.data, self.budget, self.seed = data, budget, seed
+        self.data, self.budget, self.seed, self.device = data, budget, seed, device
         self._lengths = data.inputs.lengths.numpy()
 
-    def plan(self, epoch: int = 0) -> list[list[int]]:
+    def plan(self, epoch: int = 0) -> list[np.ndarray]:
         """The rows of each batch of an epoch."""
         if self.seed is None:
             return self._cut(np.argsort(-self._lengths, kind="stable"))
@@ -88,27 +98,27 @@ class Batches:
     def _pool(self) -> int:
         return self.POOL * self.budget
 
-    def _cut(self, rows: np.ndarray) -> list[list[int]]:
-        batches: list[list[int]] = []
-        tokens = 0
-        for row in rows.tolist():
-            length = int(self._lengths[row])
-            if not batches or tokens + length > self.budget:
-                batches.append([])
-                tokens = 0
-            batches[-1].append(row)
-            tokens += length
+    def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
+        ends = np.cumsum(self._lengths[rows])
+        batches, begin = [], 0
+        while begin < len(rows):
+            before = ends[begin - 1] if begin else 0
+            end = max(begin + 1, int(np.searchsorted(ends, before + self.budget, side="right")))
+            batches.append(rows[begin:end])
+            begin = end
         return batches
 
-    def load(self, rows: list[int]) -> Batch:
+    def load(self, rows: Sequence[int] | np.ndarray) -> Batch:
         """The batch of these rows."""
-        index = torch.tensor(rows)
-        targets = None if self.data.targets is None else self.data.targets[index]
-        return Batch(self.data.inputs.take(index), targets, tuple(rows))
+        index = torch.as_tensor(rows)
+        targets = None if self.data.targets is None else self.data.targets[index].to(self.device)
+        return Batch(self.data.take(index).to(self.device), targets, tuple(index.tolist()))
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.load, self.plan())
 
     def places(self, rows: tuple[int, ...]) -> list[str]:
         """Where these rows stand in the user's file."""
-        return [self.data.places[row] if self.data.places else f"row {row + 1}" for row in rows]
+        if not self.data.examples:
+            return [f"row {row + 1}" for row in rows]
+        return [f"{example.path} line {example.line}" for example in map(self.data.examples.__getitem__, rows)]

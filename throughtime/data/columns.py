@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -10,17 +10,19 @@ from itertools import chain
 from throughtime.data.files import StrPath
 from throughtime.data.readers.names import is_number, named_columns
 from throughtime.data.readers.rows import Row, Table, Tally, shown
-from throughtime.data.readers.tables import Stream, Wanted, no_rows, numbered, open_table, read_table
+from throughtime.data.readers.tables import Opened, Stream, Wanted, no_rows, numbered, open_table, open_told
 from throughtime.errors import DataError, UsageError
 
 __all__ = [
     "Columns",
     "Example",
+    "NewExamples",
     "OpenExamples",
     "Source",
     "choose_columns",
     "iter_examples",
     "open_examples",
+    "open_new",
     "read_examples",
     "read_like",
 ]
@@ -129,22 +131,40 @@ def read_examples(
     >>> examples[0].text, examples[0].label, source.format
     ('When ?', 'NUM', 'label-first')
     """
-    _check_until(label_until)
-    table = read_table(
-        path,
-        format=format,
-        header=header,
-        encoding=encoding,
-        label=label,
-        text=text,
-        need_label=need_label,
-        delimiter=delimiter,
-    )
-    columns = choose_columns(table, text, label, need_label=need_label)
-    tally = Tally(table.path)
-    reading = _Reading(columns, table.columns, table.header, label_until, need_label, tally)
-    examples = list(reading.examples(table.rows))
-    return examples, _source(table, columns, encoding, label_until, tally)
+    wanted = Wanted(format, encoding, text, label, need_label, delimiter)
+    with open_new(path, wanted, header=header, label_until=label_until) as opened:
+        return list(opened.examples), opened.source()
+
+
+@dataclass(frozen=True)
+class NewExamples:
+    """A file being read for the first time: its examples, once, and how it was read, complete when they have been."""
+
+    examples: Iterator[Example]
+    source: Callable[[], Source]
+
+
+@contextmanager
+def open_new(
+    path: StrPath, wanted: Wanted, *, header: bool | None = None, label_until: str | None = None
+) -> Iterator[NewExamples]:
+    """Open a file or folder as `read_examples` does, without holding it in memory.
+
+    Raises:
+        DataError: the content cannot be used; the message names file, line and column.
+        UsageError: options that do not fit together or the file.
+    """
+    if label_until == "":
+        raise UsageError("expected a text that ends the label, found an empty one")
+    with open_told(path, wanted, header) as opened:
+        stream = opened.stream
+        head = Table(opened.columns, list(opened.head), stream.format, opened.header, [], stream.path)
+        columns = choose_columns(head, wanted.text, wanted.label, need_label=wanted.need_label)
+        head.rows.clear()
+        tally = Tally(stream.path)
+        reading = _Reading(columns, opened.columns, opened.header, label_until, wanted.need_label, tally)
+        examples = (example for _, example in reading.pairs(opened.rows()))
+        yield NewExamples(examples, lambda: _source(opened, columns, wanted.encoding, label_until, tally))
 
 
 def read_like(
@@ -258,9 +278,6 @@ class _Reading:
     need_label: bool
     tally: Tally
 
-    def examples(self, rows: Iterable[Row]) -> Iterator[Example]:
-        return (example for _, example in self.pairs(rows))
-
     def pairs(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Example]]:
         at = self.columns.text
         for row in rows:
@@ -317,27 +334,22 @@ def _unclear(table: Table, need_label: bool) -> UsageError:
     )
 
 
-def _check_until(label_until: str | None) -> None:
-    if label_until == "":
-        raise UsageError("expected a text that ends the label, found an empty one")
-
-
-def _source(table: Table, columns: Columns, encoding: str, label_until: str | None, tally: Tally) -> Source:
-    label = columns.label
+def _source(opened: Opened, columns: Columns, encoding: str, label_until: str | None, tally: Tally) -> Source:
+    label, stream = columns.label, opened.stream
     return Source(
-        format=table.format,
-        header=table.header,
-        text=_name(table, columns.text),
+        format=stream.format,
+        header=opened.header,
+        text=_name(opened.columns, columns.text),
         text_number=columns.text + 1,
-        label=None if label is None else _name(table, label),
+        label=None if label is None else _name(opened.columns, label),
         label_number=None if label is None else label + 1,
         encoding=encoding,
         label_until=label_until,
-        delimiter=table.delimiter,
-        notes=table.notes + tally.notes(),
+        delimiter=stream.delimiter,
+        notes=stream.notes + stream.tally.notes() + tally.notes(),
     )
 
 
-def _name(table: Table, column: int) -> str:
-    names = [name.strip() for name in table.columns]
+def _name(columns: Sequence[str], column: int) -> str:
+    names = [name.strip() for name in columns]
     return names[column] if names.count(names[column]) == 1 else str(column + 1)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from pathlib import PurePath
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.packed import StrPath
 from throughtime.data.readers.rows import shown
 from throughtime.errors import DataError
 
-__all__ = ["Labelled", "Place", "Warning", "lint", "other_columns"]
+__all__ = ["Labelled", "Place", "Warning", "lint", "other_columns", "sampled"]
 
 SHOWN = 5
 """Places that a warning keeps."""
@@ -30,18 +33,19 @@ NEARLY = 0.99
 _FEWEST = 20  # rows of a class, or tests of a column, below which a perfect rule may be chance
 _SAMPLE = 64  # rows of a class that a word is first looked for in; fewer where there are many classes
 _CANDIDATES = 10  # words of a class that are then looked for in all rows
+_MOST = 100_000  # rows, evenly spread, that other columns are tested on
 
 
 class Labelled(Protocol):
-    """A text with its label, a class or a number, and where both stand; an `Example` is one."""
+    """A text with its label and where both stand; an `Example` is one."""
 
     @property
     def text(self) -> str:
         """The text."""
 
     @property
-    def label(self) -> Hashable:
-        """A class's name, a number, or None."""
+    def label(self) -> str | None:
+        """What the file calls its class, or its number."""
 
     @property
     def path(self) -> str:
@@ -100,18 +104,20 @@ def lint(
     valid: Sequence[Labelled] = (),
     test: Sequence[Labelled] = (),
     *,
+    value: Callable[[Any], Hashable] = attrgetter("label"),
     columns: Mapping[str, Sequence[Hashable]] | None = None,
 ) -> list[Warning]:
     """Give what looks wrong: repeated and contradicting rows, rows in several parts, lonely labels, telltale columns.
 
-    Labels are classes, or numbers (int or float), which may well stand alone and are not looked for in words. Empty
-    texts are passed over: the readers have counted them already.
+    Values are classes, or numbers (int or float), which may well stand alone and are not looked for in words. Empty
+    texts are passed over: the readers have counted them already. Memory holds some numbers a row, but no texts.
 
     Args:
         train: the rows to learn from.
         valid: those to choose by.
         test: those to report on.
-        columns: the table's other columns by name, each with a value a row of `train`; see `other_columns`.
+        value: what a row's label means; the label itself, if it is not said.
+        columns: the table's other columns by name, with the values of `sampled(train)`; see `other_columns`.
 
     >>> from throughtime.data import Example
     >>> rows = [Example(text, label, "a.csv", line) for line, (text, label) in enumerate(
@@ -122,20 +128,24 @@ def lint(
     1 row repeats an earlier text with another label: a.csv, line 5 (as line 3)
     1 label stands on a single row of the training data ("bad"): a.csv, line 3
     """
-    parts = {"training": train, "validation": valid, "test": test}
-    seen = {name: _first_rows(part) for name, part in parts.items()}
-    found = [*_repeats(train, seen["training"]), *_shared(parts, seen)]
-    labels = [row.label for row in train]
-    if None in labels:
+    parts = {"training": _part(train, value), "validation": _part(valid, value), "test": _part(test, value)}
+    learnt = parts["training"]
+    found = [*_repeats(learnt), *_shared(parts)]
+    if None in learnt.values:
         return found
-    found += _telltale_columns(train, columns or {})
-    if not any(isinstance(label, int | float) for label in labels):
-        found += [*_lonely(parts), *_telltale_words(train)]
+    found += _telltale_columns(learnt, columns or {})
+    if not any(isinstance(value, int | float) for value in learnt.values):
+        found += [*_lonely(parts), *_telltale_words(learnt)]
     return found
 
 
-def other_columns(path: StrPath, source: Source, rows: Iterable[Labelled]) -> dict[str, array[int]]:
-    """Read a table again for its columns beside text and label: of each a hash of its value in each of `rows`.
+def sampled(rows: Sequence[Any]) -> Sequence[Any]:
+    """Give the rows that other columns are tested on: all, or some 100,000 of them, evenly spread."""
+    return rows[:: -(-len(rows) // _MOST)] if len(rows) > _MOST else rows
+
+
+def other_columns(path: StrPath, source: Source, rows: Sequence[Labelled]) -> dict[str, array[int]]:
+    """Read a table again for its columns beside text and label: of each a hash of its value in `sampled(rows)`.
 
     Raises:
         DataError: the file is no longer what it was.
@@ -147,15 +157,46 @@ def other_columns(path: StrPath, source: Source, rows: Iterable[Labelled]) -> di
         others = {index: name for index, name in enumerate(opened.names) if index not in taken}
         if not others:
             return {}
-        values = {(row.path, row.line): [hash(row.fields[index]) for index in others] for row, _ in opened.rows}
-    try:
-        wanted = [values[row.path, row.line] for row in rows]
-    except KeyError:
-        raise DataError("expected the rows that were read before, found others", path=path) from None
+        places = [(row.path, row.line) for row in sampled(rows)]
+        values: dict[tuple[str, int], tuple[int, ...]] = dict.fromkeys(places, ())
+        for row, _ in opened.rows:
+            if (row.path, row.line) in values:
+                values[row.path, row.line] = tuple(hash(row.fields[index]) for index in others)
+    wanted = [values[place] for place in places]
+    if not all(wanted):
+        raise DataError("expected the rows that were read before, found others", path=path)
     return {
         name if opened.header or not name.isdecimal() else f"column {name}": array("q", [row[at] for row in wanted])
         for at, name in enumerate(others.values())
     }
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows, what the label of each means, and a hash of its text, 0 for an empty one."""
+
+    rows: Sequence[Labelled]
+    values: list[Hashable]
+    hashes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def place(self, row: int, like: Place | None = None) -> Place:
+        return Place(self.rows[row].path, self.rows[row].line, like)
+
+    def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The distinct hashes in order, the first row of each, and which of them each row has."""
+        return np.unique(self.hashes, return_index=True, return_inverse=True)
+
+
+def _part(rows: Sequence[Labelled], value: Callable[[Any], Hashable]) -> _Part:
+    hashes, values = np.zeros(len(rows), np.int64), []
+    for number, row in enumerate(rows):
+        values.append(value(row))
+        if text := row.text.strip():
+            hashes[number] = hash(text) or 1
+    return _Part(rows, values, hashes)
 
 
 @dataclass
@@ -165,10 +206,10 @@ class _Found:
     count: int = 0
     places: list[Place] = field(default_factory=list)
 
-    def add(self, row: Labelled, like: Labelled | None = None) -> None:
+    def add(self, part: _Part, row: int, there: _Part | None = None, like: int = 0) -> None:
         self.count += 1
         if len(self.places) < SHOWN:
-            self.places.append(Place(row.path, row.line, Place(like.path, like.line) if like else None))
+            self.places.append(part.place(row, there.place(like) if there else None))
 
     def warning(self, one: str, several: str) -> Iterator[Warning]:
         """Give a warning, unless nothing was met."""
@@ -179,43 +220,33 @@ class _Found:
 # ---- rows that stand again ----
 
 
-def _first_rows(rows: Sequence[Labelled]) -> dict[int, int]:
-    """Give the first row of each text, by the text's hash; empty texts have none."""
-    first: dict[int, int] = {}
-    for number, row in enumerate(rows):
-        if text := row.text.strip():
-            first.setdefault(hash(text), number)
-    return first
-
-
-def _repeats(rows: Sequence[Labelled], first: Mapping[int, int]) -> Iterator[Warning]:
+def _repeats(part: _Part) -> Iterator[Warning]:
     same, other = _Found(), _Found()
-    more: set[tuple[int, Hashable]] = set()  # labels of a text beside that of its first row
-    for number, row in enumerate(rows):
-        text = row.text.strip()
-        at = first[hash(text)] if text else number
-        if at == number:
-            continue
-        if row.label == rows[at].label or (hash(text), row.label) in more:
-            same.add(row, rows[at])
+    more: set[tuple[int, Hashable]] = set()  # values of a text beside that of its first row
+    _, first, which = part.first()
+    earlier = first[which]
+    for row in np.flatnonzero((earlier != np.arange(len(part))) & (part.hashes != 0)).tolist():
+        at, what = int(earlier[row]), part.values[row]
+        if what == part.values[at] or (at, what) in more:
+            same.add(part, row, part, at)
         else:
-            more.add((hash(text), row.label))
-            other.add(row, rows[at])
+            more.add((at, what))
+            other.add(part, row, part, at)
     yield from same.warning("row repeats an earlier text and label", "rows repeat an earlier text and label")
     yield from other.warning(
         "row repeats an earlier text with another label", "rows repeat an earlier text with another label"
     )
 
 
-def _shared(parts: Mapping[str, Sequence[Labelled]], seen: Mapping[str, Mapping[int, int]]) -> Iterator[Warning]:
+def _shared(parts: Mapping[str, _Part]) -> Iterator[Warning]:
     for here, there in (("validation", "training"), ("test", "training"), ("test", "validation")):
-        found, first = _Found(), seen[there]
-        if not first:
+        found, part, other = _Found(), parts[here], parts[there]
+        if not len(part) or not len(other):
             continue
-        for row in parts[here]:
-            text = row.text.strip()
-            if text and (at := first.get(hash(text))) is not None:
-                found.add(row, parts[there][at])
+        hashes, first, _ = other.first()
+        places = np.searchsorted(hashes, part.hashes).clip(max=len(hashes) - 1)
+        for row in np.flatnonzero((hashes[places] == part.hashes) & (part.hashes != 0)).tolist():
+            found.add(part, row, other, int(first[places[row]]))
         yield from found.warning(
             f"row of the {here} data has a text of the {there} data",
             f"rows of the {here} data have a text of the {there} data",
@@ -225,13 +256,13 @@ def _shared(parts: Mapping[str, Sequence[Labelled]], seen: Mapping[str, Mapping[
 # ---- labels ----
 
 
-def _lonely(parts: Mapping[str, Sequence[Labelled]]) -> Iterator[Warning]:
+def _lonely(parts: Mapping[str, _Part]) -> Iterator[Warning]:
     """Labels on a single row, and those that one part has and another has not."""
-    counts = {name: Counter(row.label for row in rows) for name, rows in parts.items()}
+    counts = {name: Counter(part.values) for name, part in parts.items()}
     once = {label for label, count in counts["training"].items() if count == 1}
     yield from _of_labels(parts["training"], once, "on a single row of the training data", "")
     for name in ("validation", "test"):
-        if not parts[name]:
+        if not len(parts[name]):
             continue
         missing = counts["training"].keys() - counts[name].keys() - once
         yield from _of_labels(parts["training"], missing, "in the training data", f" and not in the {name} data")
@@ -239,12 +270,12 @@ def _lonely(parts: Mapping[str, Sequence[Labelled]]) -> Iterator[Warning]:
         yield from _of_labels(parts[name], new, f"in the {name} data", " and not in the training data")
 
 
-def _of_labels(rows: Sequence[Labelled], labels: set[Hashable], where: str, lacking: str) -> Iterator[Warning]:
+def _of_labels(part: _Part, labels: set[Hashable], where: str, lacking: str) -> Iterator[Warning]:
     found, left = _Found(), set(labels)
-    for row in rows if left else ():
-        if row.label in left:
-            left.remove(row.label)
-            found.add(row)
+    for row, label in enumerate(part.values) if left else ():
+        if label in left:
+            left.remove(label)
+            found.add(part, row)
     names = shown(sorted(map(str, labels)), SHOWN)
     yield from found.warning(f"label stands {where}{lacking} ({names})", f"labels stand {where}{lacking} ({names})")
 
@@ -252,16 +283,16 @@ def _of_labels(rows: Sequence[Labelled], labels: set[Hashable], where: str, lack
 # ---- what tells the label too well ----
 
 
-def _telltale_columns(rows: Sequence[Labelled], columns: Mapping[str, Sequence[Hashable]]) -> Iterator[Warning]:
-    labels = [row.label for row in rows]
+def _telltale_columns(part: _Part, columns: Mapping[str, Sequence[Hashable]]) -> Iterator[Warning]:
+    labels = sampled(part.values)
     for name, values in columns.items():
         right, tests = _predicted(values, labels)
         if tests >= max(_FEWEST, len(labels) // 2) and right >= NEARLY * tests and _is_news(right, tests, labels):
             yield Warning(
                 f'rows have a column "{name}" that tells the label by itself ({right / tests:.1%} right): '
                 "was it known before the label?",
-                len(rows),
-                (Place(rows[0].path, rows[0].line),),
+                len(part),
+                (part.place(0),),
             )
 
 
@@ -283,37 +314,38 @@ def _is_news(right: int, tests: int, labels: Sequence[Hashable]) -> bool:
     return (1 - right / tests) <= 0.1 * (1 - most) and most < 1
 
 
-def _telltale_words(rows: Sequence[Labelled]) -> Iterator[Warning]:
+def _telltale_words(part: _Part) -> Iterator[Warning]:
     """Words that stand in nearly all texts of one label and in hardly any of another."""
-    by_label: dict[Hashable, list[Labelled]] = {}
-    for row in rows:
-        by_label.setdefault(row.label, []).append(row)
+    by_label: dict[Hashable, array[int]] = {}
+    for row, value in enumerate(part.values):
+        by_label.setdefault(value, array("q")).append(row)
     if len(by_label) < 2:
         return
     size = max(8, min(_SAMPLE, 4096 // len(by_label)))
-    samples = {label: _spread(own, size) for label, own in by_label.items()}
+    samples = {label: _spread(part.rows, own, size) for label, own in by_label.items()}
     for label, own in by_label.items():
-        others = len(rows) - len(own)
+        others = len(part) - len(own)
         if len(own) < _FEWEST or others < _FEWEST:
             continue
         for word in _candidates(label, samples)[:_CANDIDATES]:
-            inside = sum(_holds(row, word) for row in own)
-            outside = sum(_holds(row, word) for row in rows if row.label != label)
-            if inside >= NEARLY * len(own) and outside <= (1 - NEARLY) * min(len(own), others):
+            holding = [row for row, labelled in enumerate(part.rows) if _holds(labelled, word)]
+            inside = [row for row in holding if part.values[row] == label]
+            outside = len(holding) - len(inside)
+            if len(inside) >= NEARLY * len(own) and outside <= (1 - NEARLY) * min(len(own), others):
                 yield Warning(
                     f'texts hold the word {shown([word])}, which tells the label "{label}" by itself '
-                    f"({inside:,} of its {len(own):,} texts hold it, {outside:,} of {others:,} others): "
+                    f"({len(inside):,} of its {len(own):,} texts hold it, {outside:,} of {others:,} others): "
                     "was it there before the label?",
-                    inside + outside,
-                    tuple(islice((Place(row.path, row.line) for row in own if _holds(row, word)), SHOWN)),
+                    len(holding),
+                    tuple(part.place(row) for row in islice(inside, SHOWN)),
                 )
                 break  # one word of a template is enough
 
 
-def _spread(rows: Sequence[Labelled], size: int) -> list[frozenset[str]]:
+def _spread(rows: Sequence[Labelled], own: Sequence[int], size: int) -> list[frozenset[str]]:
     """Give the words of a sample of rows, spread evenly: files are often sorted."""
-    step = max(1, len(rows) // size)
-    return [frozenset(row.text.split()) for row in rows[::step][:size]]
+    step = max(1, len(own) // size)
+    return [frozenset(rows[row].text.split()) for row in own[::step][:size]]
 
 
 def _candidates(label: Hashable, samples: Mapping[Hashable, Sequence[frozenset[str]]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Vectors:
     def unknown(self, inputs: Ragged) -> None:
         """None: no vector is unknown."""
 
-    def cut(self, sequences: Sequence[Any]) -> int:
+    def cut(self, sequences: Iterable[Any]) -> int:
         """How many sequences are cut: none."""
         return 0
 

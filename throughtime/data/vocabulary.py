@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -22,6 +23,8 @@ __all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Vocabulary", "VocabularyConf
 
 SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
 PAD, UNK, SOS, EOS = range(4)
+
+_BLOCK = 1024  # texts that are encoded at once
 
 # English contractions come apart as treebanks have them (do|n't, it|'s), so that written and tokenised text meet;
 # a run of one punctuation mark (... or !!!) is one word.
@@ -121,26 +124,51 @@ class Vocabulary:
         """
         rows = self._spelled(texts) if self.spelled else self._symbols(texts)
         rows = self._cut(rows) if cut else rows
-        width = (1 + FEATURES,) if self.spelled else ()
-        values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64).reshape(-1, *width)
+        values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64).reshape(-1, *self.width)
         return Ragged.from_lengths(values, [len(row) for row in rows])
+
+    def encode_small(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield what :meth:`encode` gives, a thousand texts at a time in the smallest integers that hold it.
+
+        Values ``[N, …]`` and lengths ``[B]`` each.
+        """
+        left = iter(texts)
+        while block := list(islice(left, _BLOCK)):
+            encoded = self.encode(block)
+            yield encoded.values.numpy().astype(self.dtype), encoded.lengths.numpy()
 
     def unknown(self, inputs: Ragged) -> float:
         """The share of the steps that are ``<unk>``."""
         return self.counts(inputs)[UNK] / max(1, len(inputs.values))
 
+    @property
+    def width(self) -> tuple[int, ...]:
+        """The shape of a step's values: empty, or the symbol and its spelling's features."""
+        return (1 + FEATURES,) if self.spelled else ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Integers that hold every symbol and feature."""
+        return np.dtype(np.int16 if max(len(self), BUCKETS) <= 1 << 15 else np.int32)
+
     def counts(self, inputs: Ragged) -> list[int]:
         """How often each symbol occurs."""
-        symbols = inputs.values[:, 0] if self.spelled else inputs.values
-        counts: list[int] = torch.bincount(symbols, minlength=len(self)).tolist()
-        return counts
+        counts = torch.zeros(len(self), dtype=torch.int64)
+        for values in inputs.values.split(_BLOCK * _BLOCK):
+            symbols = values[:, 0] if self.spelled else values
+            counts += torch.bincount(symbols, minlength=len(self))
+        told: list[int] = counts.tolist()
+        return told
 
-    def cut(self, texts: Sequence[str]) -> int:
+    def cut(self, texts: Iterable[str]) -> int:
         """How many of the texts ``max_length`` cuts short."""
         if self.max_length is None:
             return 0
-        encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return sum(len(encoding.ids) > self.max_length for encoding in encodings)
+        left, found = iter(texts), 0
+        while block := list(islice(left, _BLOCK)):
+            encodings = self.tokenizer.encode_batch_fast(block, add_special_tokens=False)
+            found += sum(len(encoding.ids) > self.max_length for encoding in encodings)
+        return found
 
     def _symbols(self, texts: Sequence[str]) -> list[list[Any]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]

@@ -200,7 +200,8 @@ def _subsample(inputs: Ragged, targets: Tensor, sequences: int, steps: int) -> t
     places = torch.linspace(0, len(rows) - 1, min(sequences, len(rows)), dtype=torch.float64)
     rows = rows[places.round().long()]
     values = inputs.values.cpu()
-    kept = inputs.with_values(values.double() if values.is_floating_point() else values).take(rows)
+    kept = inputs.with_values(values).take(rows)
+    kept = kept.with_values(kept.values.double() if values.is_floating_point() else kept.values.long())
     wanted = targets.cpu()[rows]
     cut = Ragged.from_list([sequence[-steps:] for sequence in kept])
     return cut, wanted.double() if wanted.is_floating_point() else wanted

@@ -88,7 +88,7 @@ def _time_updates(
     return taken, sizes
 
 
-def _size(batches: Batches, rows: list[int]) -> tuple[int, int]:
+def _size(batches: Batches, rows: np.ndarray) -> tuple[int, int]:
     lengths = batches.data.inputs.lengths[rows]
     return int(lengths.max()), int(lengths.sum())
 

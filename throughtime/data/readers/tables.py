@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from throughtime.data.files import StrPath, check_encoding, read_lines
 from throughtime.data.readers.delimited import csv_rows, tell_delimiter, tsv_rows
@@ -23,7 +24,7 @@ from throughtime.data.readers.rows import BLANK_LINE, Row, Table, Tally
 from throughtime.data.readers.trees import Archive, Folder, Tree
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["FORMATS", "Stream", "Wanted", "open_table", "read_table"]
+__all__ = ["FORMATS", "TOLD_BY", "Opened", "Stream", "Wanted", "open_table", "open_told", "read_table"]
 
 # The words of --format, and how a note says them.
 FORMATS = {
@@ -39,6 +40,11 @@ FORMATS = {
 _FOLDERS = ("file-per-class", "folder-per-class")
 _TYPED = ("jsonl", "parquet")  # whose columns always have names
 _HEAD = 200
+
+TOLD_BY = 1 << 24
+"""Characters at a file's head that its format, header and columns are told by, where they must be told at all."""
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,45 @@ class Stream:
             self.source.close()
 
 
+@dataclass
+class Opened:
+    """A table that was told what it is: its columns' names, and its first rows before the others.
+
+    `head` holds all rows, or the first ones, of at most about `TOLD_BY` characters.
+    """
+
+    columns: tuple[str, ...]
+    header: bool
+    head: deque[Row]
+    stream: Stream
+
+    def rows(self) -> Iterator[Row]:
+        """Give all rows, once; the head is given up as they go."""
+        return chain(_drained(self.head), self.stream.rows)
+
+
+@contextmanager
+def open_told(path: StrPath, wanted: Wanted, header: bool | None = None) -> Iterator[Opened]:
+    """Open a table, and tell by its first rows whether there is a header.
+
+    Raises:
+        DataError: the content cannot be used; the message names file, line and column.
+        UsageError: the format or the encoding is unknown, or does not fit the other options.
+    """
+    with open_table(path, wanted, header) as stream:
+        rows = deque(_head(stream.rows, lambda row: sum(map(len, row.fields))))
+        columns, found = stream.columns, False
+        if rows and columns is None:
+            found, note = tell_header(list(rows), header, wanted.text, wanted.label)
+            stream.notes.append(note)
+            columns = rows[0].fields if found else numbered(rows[0])
+            if found:
+                rows.popleft()
+        if not rows:
+            raise no_rows(stream.path, found, stream.tally)
+        yield Opened(columns or (), found, rows, stream)
+
+
 def read_table(
     path: StrPath,
     *,
@@ -105,18 +150,10 @@ def read_table(
     >>> table.columns, table.format, table.rows[0].fields, table.rows[0].line
     (('text', 'label'), 'csv', ('lovely', 'pos'), 2)
     """
-    with open_table(path, Wanted(format, encoding, text, label, need_label, delimiter), header) as stream:
-        rows = list(stream.rows)
-    columns, found = stream.columns, False
-    if rows and columns is None:
-        found, note = tell_header(rows, header, text, label)
-        stream.notes.append(note)
-        columns = rows[0].fields if found else numbered(rows[0])
-        rows = rows[1:] if found else rows
-    if not rows:
-        raise no_rows(stream.path, found, stream.tally)
+    with open_told(path, Wanted(format, encoding, text, label, need_label, delimiter), header) as opened:
+        rows, stream = list(opened.rows()), opened.stream
     notes = stream.notes + stream.tally.notes()
-    return Table(columns or (), rows, stream.format, found, notes, stream.path, stream.delimiter)
+    return Table(opened.columns, rows, stream.format, opened.header, notes, stream.path, stream.delimiter)
 
 
 def open_table(path: StrPath, wanted: Wanted, header: bool | None = None) -> Stream:
@@ -204,9 +241,9 @@ def _open_file(path: StrPath, wanted: Wanted) -> Stream:
         if format == "csv":
             first = next((line for line in lines if line.strip()), "")
             delimiter = wanted.delimiter or tell_delimiter(first)
-            rows = csv_rows(_drained(lines, source), name, tally, delimiter)
+            rows = csv_rows(chain(_drained(lines), source), name, tally, delimiter)
             return Stream(name, format, None, rows, tally, notes, delimiter, source)
-        columns, rows = _rows(format, _drained(lines, source), name, tally, wanted)
+        columns, rows = _rows(format, chain(_drained(lines), source), name, tally, wanted)
         return Stream(name, format, columns, rows, tally, notes, source=source)
     except BaseException:
         source.close()
@@ -233,8 +270,8 @@ def _told(name: str, source: Iterator[str], wanted: Wanted) -> tuple[str, list[s
     filled = _filled(lines)
     if format := by_name(name, filled):
         return format, [f"read as {FORMATS[format]}"], lines
-    # The whole file, since one sorted by class shows a single label at its head; readers drain it as they go.
-    lines.extend(source)
+    # Much of the file, since one sorted by class shows a single label at its head; readers drain it as they go.
+    lines.extend(_head(source, len))
     filled = _filled(lines)
     if not filled:
         return "lines", [], lines  # and nothing to read
@@ -247,10 +284,19 @@ def _filled(lines: Iterable[str]) -> list[str]:
     return [line for line in lines if line.strip(" \t\r")]
 
 
-def _drained(lines: deque[str], source: Iterator[str]) -> Iterator[str]:
-    while lines:
-        yield lines.popleft()
-    yield from source
+def _head(items: Iterator[Item], size: Callable[[Item], int]) -> Iterator[Item]:
+    """Yield the first items, until they hold more than `TOLD_BY` characters."""
+    held = 0
+    for item in items:
+        yield item
+        held += size(item)
+        if held > TOLD_BY:
+            return
+
+
+def _drained(items: deque[Item]) -> Iterator[Item]:
+    while items:
+        yield items.popleft()
 
 
 def _needed(keys: tuple[str, ...], wanted: Wanted, path: str) -> set[int]:
