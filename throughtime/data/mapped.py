@@ -32,7 +32,7 @@ class Mapped:
             if path.stat().st_size:  # an empty file cannot be mapped
                 # A private copy: torch takes no array that may not be written. Nothing ever writes to it.
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        self.array: np.ndarray = np.frombuffer(self._map or b"", dtype)
+        self.array: np.ndarray = np.frombuffer(self._map, dtype) if self._map else np.zeros(0, dtype)
 
     def release(self) -> None:
         """Give back the memory of the pages looked at so far; they stay in the system's cache as long as there is room.

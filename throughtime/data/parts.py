@@ -19,7 +19,7 @@ from throughtime.data.lint import lint, other_columns
 from throughtime.data.readers.tables import Wanted
 from throughtime.data.split import stratified_split
 from throughtime.data.store import Store
-from throughtime.errors import UsageError
+from throughtime.errors import DataError, UsageError
 from throughtime.storage import sha256, sha256_of_json
 from throughtime.version import __version__
 
@@ -93,8 +93,15 @@ def read_parts(
     found = store.find(name)
     if found is not None:
         return reading.found(found, before=True)
-    with store.make(name) as folder:
-        parts = reading.anew(folder)
+    try:
+        with store.make(name) as folder:
+            parts = reading.anew(folder)
+    except OSError as error:
+        raise DataError(
+            f"expected to keep there what is too large for memory, found: {error.strerror or error}; "
+            "--cache says another place",
+            path=str(cache),
+        ) from error
     if parts.folder is None:  # all in memory
         return parts
     store.tidy(keep=name)
@@ -184,15 +191,22 @@ class _Reading:
         (folder / "parts.json").write_text(json.dumps(told), encoding="utf-8")
 
     def found(self, folder: Path, *, before: bool = False) -> Parts:
-        """What :meth:`anew` left in a folder."""
-        told = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
-        everything = Corpus(folder / "train")
+        """What :meth:`anew` left in a folder.
+
+        Raises:
+            DataError: it is not there any more.
+        """
 
         def part(name: str) -> Corpus:
             rows = folder / f"{name}.rows.npy"
-            return everything.take(np.load(rows)) if rows.exists() else Corpus(folder / name)
+            return Corpus(folder / "train").take(np.load(rows)) if rows.exists() else Corpus(folder / name)
 
-        train, valid, test = map(part, NAMES)
+        try:
+            told = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
+            train, valid, test = map(part, NAMES)
+        except (OSError, ValueError) as error:
+            found = f"expected data that was kept ready, found: {error}; remove it, and it is made again"
+            raise DataError(found, path=str(folder)) from error
         return Parts(train, valid, test, told["facts"], told["warnings"], folder, before)
 
 

@@ -1,0 +1,115 @@
+"""Parts on disk are those in memory, and are found again until something changes."""
+
+import os
+import threading
+
+import pytest
+
+from tests.conftest import reviews
+from throughtime.data import corpus, parts
+from throughtime.data.config import DataConfig
+from throughtime.data.corpus import Corpus
+from throughtime.data.parts import Meaning, read_parts
+from throughtime.errors import DataError
+
+MEANING = Meaning("classify", lambda example: example.label, lambda rows: [row.label for row in rows])
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "reviews.csv"
+    rows = "".join(f"{label},{text},{number % 7}\n" for number, (label, text) in enumerate(reviews(200)))
+    path.write_text("label,text,other\n" + rows + "good,again,1\n" * 12)
+    (tmp_path / "held.csv").write_text("label,text,other\ngood,lovely,1\nbad,again,2\n")
+    return path
+
+
+@pytest.fixture
+def read(file, tmp_path):
+    def read(*, large=True, path=file, seed=1, meaning=MEANING, **options):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(corpus, "IN_MEMORY", 100 if large else 1 << 24)
+            return read_parts(path, DataConfig(**options), meaning, seed, tmp_path / "cache")
+
+    return read
+
+
+OPTIONS = [{}, {"valid": "0"}, {"test": "0.2"}, {"valid": "held.csv"}, {"test": "held.csv", "valid": "0.3"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_on_disk_as_in_memory(read, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small, large = read(large=False, **options), read(**options)
+    again = read(**options)
+    assert (small.folder, large.kept, again.kept) == (None, False, True)
+    assert large.folder == again.folder
+    for found in (large, again):
+        for name in ("train", "valid", "test"):
+            assert isinstance(getattr(found, name), Corpus)
+            assert list(getattr(found, name)) == list(getattr(small, name))
+        assert found.facts == small.facts
+        assert found.warnings == small.warnings
+    assert "repeat an earlier text and label" in small.warnings[0]
+
+
+def test_what_has_changed_is_read_anew(read, file):
+    first = read()
+    assert read().kept
+    assert not read(seed=2).kept
+    assert not read(label_until="o").kept
+    os.utime(file, (1, 1))
+    assert not read().kept
+    file.write_text(file.read_text() + "bad,new,3\n")
+    assert len(read(valid="0").train) == len(first.train) + len(first.valid) + 1
+
+
+def test_small_data_leaves_nothing(read, tmp_path):
+    read(large=False)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_folder_is_known_by_all_of_its_files(read, tmp_path):
+    folder = tmp_path / "classes"
+    for label in ("good", "bad"):
+        (folder / label).mkdir(parents=True)
+        for number in range(20):
+            (folder / label / f"{number}.txt").write_text(f"{label} text {number}")
+    assert not read(path=folder).kept
+    assert read(path=folder).kept
+    (folder / "bad" / "3.txt").write_text("other words")
+    assert not read(path=folder).kept
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_never_known(read, file, tmp_path):
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for _ in range(2):
+        writer = threading.Thread(target=lambda: pipe.write_bytes(file.read_bytes()))
+        writer.start()
+        found = read(path=pipe)
+        writer.join()
+        assert len(found.train) + len(found.valid) == 212
+        assert not found.kept
+
+
+def test_an_error_leaves_nothing_behind(read, file, tmp_path):
+    file.write_text(file.read_text() + "good\n")
+    with pytest.raises(DataError, match="line 214"):
+        read()
+    assert not any((tmp_path / "cache").glob("*"))
+
+
+def test_a_damaged_cache_is_named(read):
+    (read().folder / "train" / "rows").unlink()
+    with pytest.raises(DataError, match=r"kept ready.*remove it"):
+        read()
+
+
+def test_reading_is_told(file, tmp_path):
+    file.write_text("label,text\n" + "good,a\nbad,b\n" * 5000)
+    told = []
+    read_parts(file, DataConfig(valid="0"), MEANING, 1, tmp_path / "cache", told.append)
+    assert told == [4096, 8192]
+    assert parts.NAMES == ("train", "valid", "test")
