@@ -3,9 +3,9 @@
     python benchmarks/quality.py SET --data FOLDER --seeds N [--out FOLDER]
 
 A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the ``train`` command ({data} is the
-folder of data sets, {unpacked} one with what the archives of ``unpack`` hold), the ``scores`` to print and the least
-that is asked of them. Each seed's run is resumed where it stopped, and a finished one is not run again. Writes
-OUT/SET/result.json and OUT/SET/seed-N.log.
+folder of data sets, {unpacked} one with what the archives of ``unpack`` hold and what the script ``prepare`` made of
+it), the ``scores`` to print and the least that is asked of them. Each seed's run is resumed where it stopped, and a
+finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ COMMAND = [sys.executable, "-m", "throughtime.cli.main"]
 
 def main() -> int:
     """Run a set and print its figures; 1 when a least score is missed."""
-    names = sorted(path.stem for path in (HERE / "quality").glob("*.toml"))
+    sets = sorted(path.stem for path in (HERE / "quality").glob("*.toml"))
     parser = argparse.ArgumentParser(description="Train and test a set with several seeds.")
-    parser.add_argument("set", choices=names)
+    parser.add_argument("set", choices=sets)
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to N")
     parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "quality")
@@ -41,7 +41,11 @@ def main() -> int:
     folder = arguments.out / arguments.set
     folder.mkdir(parents=True, exist_ok=True)
     unpacked = unpack([Path(name.format(data=arguments.data)) for name in recipe.get("unpack", [])], folder / "data")
-    words = [word.format(data=arguments.data, unpacked=unpacked) for word in recipe["train"]]
+    names = {"here": HERE / "quality", "data": arguments.data, "unpacked": unpacked}
+    if "prepare" in recipe and not (folder / "data" / "prepared").exists():
+        subprocess.run([sys.executable, *(word.format(**names) for word in recipe["prepare"])], check=True)
+        (folder / "data" / "prepared").touch()
+    words = [word.format(**names) for word in recipe["train"]]
     runs = [run(words, folder, seed) for seed in range(1, arguments.seeds + 1)]
     result = summary(arguments.set, recipe, runs)
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
