@@ -6,11 +6,12 @@ import os
 import resource
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
@@ -19,9 +20,9 @@ from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
-from throughtime.inspect.report import write_report
+from throughtime.inspect.report import Evidence, answered, text_lengths, write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device, encode
-from throughtime.tasks import TASKS, Classes, Numbers, TextTask
+from throughtime.tasks import TASKS, Classes, Classifier, ClassifierConfig, Numbers, TextTask
 from throughtime.tasks.pooled import known
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -82,13 +83,17 @@ class FitListener(Listener):
 class Fitted:
     """A finished model and how it came about; ``valid`` and ``test`` are its metrics there.
 
-    The reaches are how far back the model reached before training, and reaches after; none where nothing was written.
+    The reaches are how far back the model reached before training, and reaches after; evidence is what the report
+    shows of single texts. They are there where a folder is. ``calibration`` holds the ``temperature``, and loss and
+    calibration error ``before`` it, where one was asked for.
     """
 
     model: Model
     outcome: Outcome
     valid: dict[str, Any] | None
     test: dict[str, Any] | None
+    calibration: dict[str, Any] | None = None
+    evidence: Evidence = field(default_factory=Evidence)
     reach_before: Reach | None = None
     reach_after: Reach | None = None
 
@@ -115,7 +120,7 @@ def fit(
         listener: is told how it goes.
 
     Raises:
-        UsageError: ``patience`` without anything to choose by.
+        UsageError: ``patience`` or ``calibrate`` without validation data.
         DataError: fewer than two classes or numbers, or a label that is none of them.
         TrainingError: see :class:`~throughtime.train.run.Run`.
     """
@@ -155,6 +160,8 @@ def learn(
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
+    if not splits.valid and isinstance(config.network, ClassifierConfig) and config.network.calibrate:
+        raise UsageError("--calibrate: expected validation data to fit the temperature on, found none (--valid)")
     targets = like.task.targets if like else TASKS[config.task][2].learn(splits.train, config.network)  # type: ignore[arg-type]
     sequences = [example.text for example in splits.train]
     vocabulary = like.vocabulary if like else _inputs(sequences, config.vocabulary)
@@ -163,7 +170,9 @@ def learn(
     )
     task = _network(config, vocabulary, targets, vocabulary.counts(data.inputs)).to(device)
     if like:
-        task.load_state_dict(like.task.state_dict())
+        # A temperature is not learnt upon: it is found anew, if at all.
+        weights = {name: weight for name, weight in like.task.state_dict().items() if name != "temperature"}
+        task.load_state_dict(task.state_dict() | weights)
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -191,8 +200,25 @@ def learn(
     resumed_at = run.prepare()
     listener.prepared(_summary(model, batches, valid, sequences, run.plan, resumed_at))
     outcome = run.go()
-    on_valid, on_test = (task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test))
-    return Fitted(model, outcome, on_valid, on_test, before, reach())
+    parts = {"valid": (splits.valid, valid), "test": (splits.test, test)}
+    examined = {name: task.examine(model.batches(part)) for name, (_, part) in parts.items() if len(part)}
+    calibration = _calibrate(task, examined)
+    scores = {name: task.judge(*found) for name, found in examined.items()}
+    evidence = Evidence()
+    if folder is not None:
+        lengths = {name: text_lengths(part) for name, part in (("train", data), ("valid", valid), ("test", test))}
+        told = {name: answered(task, parts[name][0], lengths[name], *found) for name, found in examined.items()}
+        evidence = Evidence({name: own for name, own in lengths.items() if len(own)}, told)
+    return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence, before, reach())
+
+
+def _calibrate(task: TextTask, examined: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Any] | None:
+    """Fit the temperature on the validation data, and tell what the probabilities were worth before."""
+    if not isinstance(task, Classifier) or task.temperature is None:
+        return None
+    judged = {name: task.judge(*found) for name, found in examined.items()}
+    before = {name: {key: scores[key] for key in ("loss", "ece")} for name, scores in judged.items()}
+    return {"temperature": task.calibrate(*examined["valid"]), "before": before}
 
 
 def _network(
@@ -269,11 +295,12 @@ def _finish(fitted: Fitted, folder: Path) -> None:
         "plan": asdict(outcome.plan),
         "valid": fitted.valid,
         "test": fitted.test,
+        **({"calibration": fitted.calibration} if fitted.calibration else {}),
         "reach": [reach.to_json() for reach in (fitted.reach_before, fitted.reach_after) if reach is not None],
     }
     model.config = model.config.model_copy(update={"result": result})
     try:
-        write_report(folder / "report.html", model, outcome.history)
+        write_report(folder / "report.html", model, outcome.history, fitted.evidence)
         write_card(folder / "README.md", model)
         model.save(folder)
     except OSError as error:
