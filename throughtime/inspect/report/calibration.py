@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from throughtime.inspect.card import PARTS
+from throughtime.inspect.card import PARTS, interval
 from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import figure, grid, note, section, table
 from throughtime.metrics import calibration_error, reliability
@@ -46,10 +46,12 @@ def _verdict(name: str, part: Answered, classes: np.ndarray) -> str:
     confidence, right = _sure(part.chances, classes)
     mean, share = float(confidence.mean()), float(right.mean())
     error = calibration_error(reliability(confidence, right))
-    side = "too sure" if mean > share else "too modest"
+    low, high = interval(share, len(right))
+    side = "too sure" if mean > high else "too modest" if mean < low else "about as sure as it should be"
     return (
-        f"On the {name} data it gives its answers {mean:.1%} on average and {share:.1%} of them are right, so it is "
-        f"{side} by {abs(mean - share):.1%}; text by text the two are {error:.1%} apart (expected calibration error)."
+        f"On the {name} data it gives its answers a probability of {mean:.1%} on average, and {share:.1%} of them are "
+        f"right: it is {side}. Among answers of like probability the two are {error:.1%} apart on average (expected "
+        "calibration error)."
     )
 
 
@@ -83,7 +85,7 @@ def _temperature(model: Model) -> str:
         for part in PARTS
         if part in found["before"]
     ]
-    head = ("data", "calibration error", "calibrated", "loss", "calibrated")
+    head = ("data", "error before", "after", "loss before", "after")
     return table(head, rows, "lnnnn", "Calibration") + note(told)
 
 

@@ -110,13 +110,13 @@ def _verdict(model: Model, groups: list[Group], name: str) -> str:
     first, last = groups[0], groups[-1]
     if first is last:
         return f"The {name} data has too few texts, or lengths, to set short ones against long ones."
-    title = "right" if _classes(model) else "off by"
-    told = [f"{title} {_shown(model, group.value)}" for group in (first, last)]
+    told = [_shown(model, group.value) for group in (first, last)]
+    what = "right in {} of cases" if _classes(model) else "off by {} on average"
     apart = first.high < last.low or last.high < first.low
     sure = "more than chance makes of so few texts" if apart else "no more than chance can make of so few texts"
     return (
-        f"Of the {name} data the shortest texts ({first.name} tokens) are {told[0]}, "
-        f"the longest ({last.name}) {told[1]}: a difference of {sure}."
+        f"On the shortest texts of the {name} data ({first.name} tokens) it is {what.format(told[0])}, "
+        f"on the longest ({last.name}) {what.format(told[1])}: a difference of {sure}."
     )
 
 

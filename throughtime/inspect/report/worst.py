@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def worst(model: Model, evidence: Evidence) -> list[str]:
     if part is None:
         return []
     own = evidence.answered[part]
-    items = list(_classes(model, own) if model.config.task == "classify" else _numbers(own))
+    items = list(_classes(model, own) if model.config.task == "classify" else _numbers(model.labels, own))
     if not items:
         return [section("The worst mistakes", f"<p>There are none on the {PARTS[part]} data.</p>")]
     worst = "the surest wrong answers" if model.config.task == "classify" else "the answers that are furthest off"
@@ -53,17 +53,25 @@ def _classes(model: Model, part: Answered) -> Iterator[str]:
     for row in order[told[order] != part.targets[order]][:MOST]:
         truth = part.targets[row]
         answer = f"<b>{escape(labels[told[row]])}</b> ({part.answers[row, told[row]]:.1%})"
-        verdict = f"{answer} for <b>{escape(labels[truth])}</b> ({expected[row]:.1%})"
+        verdict = f"told {answer}, expected <b>{escape(labels[truth])}</b> ({expected[row]:.1%})"
         yield _item(verdict, part.examples[row])
 
 
-def _numbers(part: Answered) -> Iterator[str]:
+def _numbers(labels: Sequence[str], part: Answered) -> Iterator[str]:
     """Those furthest off first."""
     errors = part.errors
     order = np.lexsort((np.arange(len(errors)), -errors))
     for row in order[errors[order] > 0][:MOST]:
-        verdict = f"<b>{part.answers[row, 0]:.3g}</b> for <b>{part.targets[row]:.6g}</b>"
-        yield _item(f"{verdict} (off by {errors[row]:.3g})", part.examples[row])
+        verdict = f"told <b>{part.answers[row, 0]:.3g}</b>, expected <b>{part.targets[row]:.6g}</b>"
+        yield _item(f"{verdict}{_grade(labels, part, row)}", part.examples[row])
+
+
+def _grade(labels: Sequence[str], part: Answered, row: int) -> str:
+    """What probability the expected grade had, where grades have one."""
+    grade = f"{part.targets[row]:g}"
+    if part.chances is None or grade not in labels:
+        return ""
+    return f" ({part.chances[row, labels.index(grade)]:.1%})"
 
 
 def _item(verdict: str, example: Example) -> str:
