@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_groups_hold_every_text_once_and_intervals_their_value():
             assert sum(group.count for group in groups) == count
             assert len(groups) <= 6
             assert all(group.low <= group.value <= group.high for group in groups)
-            assert all(one.longest < other.shortest for one, other in zip(groups, groups[1:], strict=False))
+            assert all(one.longest < other.shortest for one, other in pairwise(groups))
 
 
 def test_an_interval_of_errors_is_that_of_their_mean():
@@ -153,7 +154,10 @@ def test_a_difference_is_only_claimed_where_there_is_one(make_model, make_answer
     rows = 300
     texts = ["word " * (1 + row // 30) for row in range(rows)]
     right = np.tile([[0.9, 0.1]], (rows, 1))
-    for targets, words in ((np.arange(rows) >= 150, "more than chance makes"), (np.zeros(rows), "no more than chance")):
+    for targets, words in (
+        (np.arange(rows) >= 150, "a larger difference than chance makes"),
+        (np.zeros(rows), "chance alone can make"),
+    ):
         own = make_answered(right, targets.astype(int), texts)
         assert words in read(lengths(make_model(), Evidence({"valid": own.lengths}, {"valid": own})))
 

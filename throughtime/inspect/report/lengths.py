@@ -113,10 +113,10 @@ def _verdict(model: Model, groups: list[Group], name: str) -> str:
     told = [_shown(model, group.value) for group in (first, last)]
     what = "right in {} of cases" if _classes(model) else "off by {} on average"
     apart = first.high < last.low or last.high < first.low
-    sure = "more than chance makes of so few texts" if apart else "no more than chance can make of so few texts"
+    sure = "a larger difference than chance makes" if apart else "a difference that chance alone can make"
     return (
         f"On the shortest texts of the {name} data ({first.name} tokens) it is {what.format(told[0])}, "
-        f"on the longest ({last.name}) {what.format(told[1])}: a difference of {sure}."
+        f"on the longest ({last.name}) {what.format(told[1])}: {sure}."
     )
 
 
