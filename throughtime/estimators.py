@@ -51,7 +51,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ValueError: sequences or targets of the wrong kind, or not equally many.
-            UsageError: a parameter out of range.
+            UsageError: a parameter out of range, or ``calibrate`` where too few sequences are left to hold some out.
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
@@ -183,6 +183,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         recurrent_dropout: float = 0.0,
         label_smoothing: float = 0.1,
         class_weights: str = "none",
+        calibrate: bool = False,
         optimizer: str = "adam",
         lr: float = 4e-3,
         momentum: float = 0.9,

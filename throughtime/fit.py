@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from throughtime.data.batches import Batches
 from throughtime.data.vectors import Vectors
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
-from throughtime.inspect.report import write_report
+from throughtime.inspect.report import Evidence, answered, text_lengths, write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device
 from throughtime.prepare import Prepared, Splits, prepare
-from throughtime.tasks import TASKS, TextTask
+from throughtime.tasks import TASKS, Classifier, ClassifierConfig, TextTask
 from throughtime.tasks.pooled import known
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -71,13 +72,17 @@ class FitListener(Listener):
 class Fitted:
     """A finished model and how it came about; ``valid`` and ``test`` are its metrics there.
 
-    The reaches are how far back the model reached before training, and reaches after; none where nothing was written.
+    The reaches are how far back the model reached before training, and reaches after; evidence is what the report
+    shows of single texts. They are there where a folder is. ``calibration`` holds the ``temperature``, and loss and
+    calibration error ``before`` it, where one was asked for.
     """
 
     model: Model
     outcome: Outcome
     valid: dict[str, Any] | None
     test: dict[str, Any] | None
+    calibration: dict[str, Any] | None = None
+    evidence: Evidence = field(default_factory=Evidence)
     reach_before: Reach | None = None
     reach_after: Reach | None = None
 
@@ -104,7 +109,7 @@ def fit(
         listener: is told how it goes.
 
     Raises:
-        UsageError: ``patience`` without anything to choose by.
+        UsageError: ``patience`` or ``calibrate`` without validation data.
         DataError: fewer than two classes or numbers, or a label that is none of them.
         TrainingError: see :class:`~throughtime.train.run.Run`.
     """
@@ -144,11 +149,15 @@ def learn(
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
+    if not splits.valid and isinstance(config.network, ClassifierConfig) and config.network.calibrate:
+        raise UsageError("--calibrate: expected validation data to fit the temperature on, found none (--valid)")
     ready = prepare(splits, config, like)
     vocabulary, data, valid, test = ready.vocabulary, ready.train, ready.valid, ready.test
     task = _network(config, ready).to(device)
     if like:
-        task.load_state_dict(like.task.state_dict())
+        # A temperature is not learnt upon: it is found anew, if at all.
+        weights = {name: weight for name, weight in like.task.state_dict().items() if name != "temperature"}
+        task.load_state_dict(task.state_dict() | weights)
     model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,8 +185,25 @@ def learn(
     resumed_at = run.prepare()
     listener.prepared(_summary(model, ready, batches, run.plan, resumed_at))
     outcome = run.go()
-    on_valid, on_test = (task.evaluate(model.batches(part)) if len(part) else None for part in (valid, test))
-    return Fitted(model, outcome, on_valid, on_test, before, reach())
+    parts = {"valid": valid, "test": test}
+    examined = {name: task.examine(model.batches(part)) for name, part in parts.items() if len(part)}
+    calibration = _calibrate(task, examined)
+    scores = {name: task.judge(*found) for name, found in examined.items()}
+    evidence = Evidence()
+    if folder is not None:
+        lengths = {name: text_lengths(part) for name, part in (("train", data), ("valid", valid), ("test", test))}
+        told = {name: answered(task, parts[name].examples, lengths[name], *found) for name, found in examined.items()}
+        evidence = Evidence({name: own for name, own in lengths.items() if len(own)}, told)
+    return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence, before, reach())
+
+
+def _calibrate(task: TextTask, examined: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Any] | None:
+    """Fit the temperature on the validation data, and tell what the probabilities were worth before."""
+    if not isinstance(task, Classifier) or task.temperature is None:
+        return None
+    judged = {name: task.judge(*found) for name, found in examined.items()}
+    before = {name: {key: scores[key] for key in ("loss", "ece")} for name, scores in judged.items()}
+    return {"temperature": task.calibrate(*examined["valid"]), "before": before}
 
 
 def _network(config: ModelConfig, ready: Prepared) -> TextTask:
@@ -240,11 +266,12 @@ def _finish(fitted: Fitted, folder: Path) -> None:
         "plan": asdict(outcome.plan),
         "valid": fitted.valid,
         "test": fitted.test,
+        **({"calibration": fitted.calibration} if fitted.calibration else {}),
         "reach": [reach.to_json() for reach in (fitted.reach_before, fitted.reach_after) if reach is not None],
     }
     model.config = model.config.model_copy(update={"result": result})
     try:
-        write_report(folder / "report.html", model, outcome.history)
+        write_report(folder / "report.html", model, outcome.history, fitted.evidence)
         write_card(folder / "README.md", model)
         model.save(folder)
     except OSError as error:

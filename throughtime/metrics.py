@@ -6,10 +6,11 @@ It is imported where it is used: it takes nearly a second, which a prediction ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["classification", "confusion", "rating"]
+__all__ = ["Bin", "calibration_error", "classification", "confusion", "rating", "reliability"]
 
 
 def classification(targets: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, object]:
@@ -57,3 +58,49 @@ def rating(targets: np.ndarray, predicted: np.ndarray, grades: Sequence[float] =
         "accuracy": None if nearest is None else float(np.mean(nearest == targets)),
         "spearman": None if constant else float(spearmanr(targets, predicted).statistic),
     }
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers of about the same confidence.
+
+    Attributes:
+        count: how many they are.
+        confidence: the mean probability that they gave themselves.
+        accuracy: the share of them that is right.
+    """
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> list[Bin]:
+    """Answers by how sure they are: ``bins`` of equal width from 0 to 1, those left out that hold none.
+
+    Args:
+        confidence: ``[M]`` the probability of each answer.
+        right: ``[M]`` whether it is right.
+        bins: how many.
+
+    >>> reliability(np.array([0.5, 0.75, 1.0]), np.array([True, False, True]), bins=2)
+    [Bin(count=1, confidence=0.5, accuracy=1.0), Bin(count=2, confidence=0.875, accuracy=0.5)]
+    """
+    confidence = confidence.astype(np.float64)
+    # As in Guo et al. (2017) a bin holds its upper edge, so that a confidence of 1 is in the last one.
+    place = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1)
+    numbers, place = np.unique(place, return_inverse=True)
+    rows = [place == number for number in range(len(numbers))]
+    return [Bin(int(own.sum()), float(confidence[own].mean()), float(right[own].mean())) for own in rows]
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """The expected calibration error: how far accuracy and confidence are apart, averaged over the answers.
+
+    Naeini et al. (2015); equation 3 of Guo et al. (2017), "On calibration of modern neural networks".
+
+    >>> round(calibration_error([Bin(1, 0.7, 1.0), Bin(3, 0.8, 0.6)]), 9)  # (0.3 + 3 · 0.2) / 4
+    0.225
+    """
+    total = sum(part.count for part in bins)
+    return sum(part.count * abs(part.accuracy - part.confidence) for part in bins) / total

@@ -18,7 +18,7 @@ def test_evaluate_prints_exactly_one_json_object(run, trained):
     result = run("evaluate", trained / "model", trained / "more.csv", "--json")
     assert result.code == 0
     scores = json.loads(result.out)
-    assert set(scores) == {"accuracy", "macro_f1", "f1_by_class", "loss", "examples"}
+    assert set(scores) == {"accuracy", "macro_f1", "f1_by_class", "loss", "ece", "examples"}
     assert scores["examples"] == 300
     assert scores["accuracy"] > 0.9
     assert set(scores["f1_by_class"]) == {"good", "bad"}

@@ -3,11 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
+from throughtime.data.columns import Example
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
+from throughtime.inspect.report import Answered, Evidence
 from throughtime.model import Model, ModelConfig
-from throughtime.tasks import Classes, Classifier, ClassifierConfig
+from throughtime.tasks import Classes, Classifier, ClassifierConfig, Numbers, Rater, RaterConfig
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Record
 
@@ -77,5 +80,51 @@ def make_history() -> Callable[..., list[Record]]:
             )
             for number in range(1, evaluations + 1)
         ]
+
+    return make
+
+
+@pytest.fixture
+def make_rater() -> Callable[..., Model]:
+    def make(labels: Sequence[str] = ("1", "2", "3"), *, valid: bool = True) -> Model:
+        vocabulary = Vocabulary.learn(["some words of a text"], VocabularyConfig())
+        network = RaterConfig(cell="gru", hidden_size=4, embedding_size=3)
+        numbers = Numbers.learn([Example("a text", label, "marks.csv", 1) for label in labels], network)
+        scores = {"mae": 0.5, "rmse": 0.75, "accuracy": None, "spearman": 0.25, "loss": 1.0, "examples": 60}
+        best = {"update": 20, "epoch": 2.0}
+        result = {"reason": "done", "best": best, "updates": 20, "seconds": 75.0, "valid": scores if valid else None}
+        config = ModelConfig(task="rate", network=network, result=result)
+        return Model(config, vocabulary, Rater(network, len(vocabulary), numbers))
+
+    return make
+
+
+@pytest.fixture
+def make_answered() -> Callable[..., Answered]:
+    """Texts of the words ``text 0 …``, each as long as it says, and what was told of them."""
+
+    def make(answers: Any, targets: Any, texts: Sequence[str] = (), **more: Any) -> Answered:
+        answers, targets = np.array(answers, dtype=np.float32), np.array(targets)
+        texts = texts or [f"text {row}" for row in range(len(targets))]
+        examples = [Example(text, None, "folder/texts.csv", row + 2) for row, text in enumerate(texts)]
+        lengths = np.array([len(text.split()) for text in texts])
+        return Answered(examples, lengths, targets, answers, **more)
+
+    return make
+
+
+@pytest.fixture
+def make_evidence(make_answered: Callable[..., Answered]) -> Callable[..., Evidence]:
+    """Sixty texts of each part, answered by two classes: every fourth wrongly, and the more surely the later."""
+
+    def make(parts: Sequence[str] = ("valid", "test"), rows: int = 60, texts: Sequence[str] = ()) -> Evidence:
+        targets = np.arange(rows) % 2
+        told = np.where(np.arange(rows) % 4 == 3, 1 - targets, targets)
+        sure = 0.6 + 0.39 * np.arange(rows) / rows
+        chances = np.where(np.arange(2)[None] == told[:, None], sure[:, None], 1 - sure[:, None]).astype(np.float32)
+        texts = texts or [" ".join(["word"] * (1 + row)) for row in range(rows)]
+        own = {part: make_answered(chances, targets, texts, chances=chances) for part in parts}
+        lengths = {"train": np.arange(1, 100), **{part: own[part].lengths for part in parts}}
+        return Evidence(lengths, own)
 
     return make

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.inspect.test_report import Page
-from throughtime.inspect.fading import section
 from throughtime.inspect.reach import Layer, Reach, measure
+from throughtime.inspect.report.fading import fading
 from throughtime.ragged import Ragged
 from throughtime.tasks import Classes, Classifier, ClassifierConfig
 
@@ -206,15 +206,15 @@ def test_the_sentence_says_how_far_and_what_that_means():
 
 
 def test_the_section_shows_the_start_and_the_end_of_each_direction():
-    content = section(reach_of(0.5, 0.6), reach_of(0.9, 0.95))
+    content = fading(reach_of(0.5, 0.6), reach_of(0.9, 0.95))
     page = Page(content)
     assert page.count("svg") == 2
     assert reach_of(0.9, 0.95).sentence() in page.text
     assert "before training" in page.text
     assert "Layer 1, backwards" in page.text
     assert "25.0%" in page.text
-    assert content == section(reach_of(0.5, 0.6), reach_of(0.9, 0.95))
+    assert content == fading(reach_of(0.5, 0.6), reach_of(0.9, 0.95))
 
 
 def test_a_gradient_that_is_gone_can_be_drawn():
-    assert Page(section(reach_of(0.0), reach_of(1e-30))).count("svg") == 1
+    assert Page(fading(reach_of(0.0), reach_of(1e-30))).count("svg") == 1

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from throughtime.inspect.report import MOST_IN_MATRIX, write_report
+from throughtime.inspect.report import write_report
+from throughtime.inspect.report.confusion import MOST_IN_MATRIX
 
 NASTY = "<script>alert('\"&')</script>"
 VOID = {"meta", "link", "br", "img", "hr", "input"}

@@ -1,12 +1,17 @@
 """The classifier: its loss, its options, its invariances."""
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
 from throughtime.data.batches import Batch
 from throughtime.ragged import Ragged
 from throughtime.tasks import Classes, Classifier, ClassifierConfig
+from throughtime.tasks.classify import COLDEST, HOTTEST, best_temperature
 
 LABELS = ["a", "b", "c"]
 INPUTS = Ragged.from_list([[2, 7, 8, 3], [2, 3], [2, 9, 9, 9, 5, 3]])
@@ -78,6 +83,18 @@ def test_metrics():
     assert metrics["confusion"] == [[0, 0, 1], [0, 0, 0], [0, 0, 2]]
     assert metrics["loss"] == pytest.approx(model.loss(batch())[0].item(), rel=1e-6)
     assert metrics["examples"] == 3
+    confidence = model.answers(INPUTS)[0, 2].item()
+    assert metrics["ece"] == pytest.approx(abs(2 / 3 - confidence))  # all three are equally sure
+
+
+def test_all_rows_are_examined_in_their_order():
+    model = make()
+    batches = [Batch(INPUTS.take([2, 0]), TARGETS[[2, 0]], (2, 0)), Batch(INPUTS.take([1]), TARGETS[[1]], (1,))]
+    outputs, targets = model.train().examine(batches)
+    assert model.training
+    assert torch.equal(targets, TARGETS)
+    with torch.no_grad():
+        assert torch.equal(outputs, model.eval()(INPUTS))
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
@@ -94,3 +111,66 @@ def test_steps_with_carried_state_equal_the_whole(pooling):
 def test_a_batch_without_targets_has_no_loss():
     with pytest.raises(ValueError, match="a batch with targets, found one without"):
         make().loss(Batch(INPUTS, None, (0, 1, 2)))
+
+
+# ---- the temperature ----
+
+
+def noisy(sharpness, rows=400, seed=0):
+    """Outputs whose own probabilities the targets are drawn by, and then made sharper than they should be."""
+    generator = torch.Generator().manual_seed(seed)
+    outputs = 2 * torch.randn(rows, 3, generator=generator)
+    return outputs * sharpness, outputs.softmax(1).multinomial(1, generator=generator)[:, 0]
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
+def test_the_temperature_undoes_what_was_too_sharp_or_too_dull(sharpness):
+    outputs, targets = noisy(sharpness)
+    model = make(calibrate=True)
+    before = model.judge(outputs, targets)
+    assert model.calibrate(outputs, targets) == pytest.approx(sharpness, rel=0.15)
+    after = model.judge(outputs, targets)
+    assert after["loss"] <= before["loss"]
+    if sharpness != 1:
+        assert after["loss"] < before["loss"]
+        assert after["ece"] < before["ece"]
+    for kept in ("accuracy", "macro_f1", "f1_by_class", "confusion", "examples"):
+        assert after[kept] == before[kept]
+
+
+def test_the_temperature_is_where_the_likelihood_is_flat():
+    outputs, targets = noisy(4.0)
+    scale = torch.tensor(1 / best_temperature(outputs, targets), requires_grad=True, dtype=torch.float64)
+    F.cross_entropy(outputs.double() * scale, targets).backward()
+    assert abs(scale.grad.item()) < 1e-3
+
+
+@pytest.mark.parametrize(("right", "limit"), [(True, COLDEST), (False, HOTTEST)])
+def test_the_temperature_keeps_within_bounds_where_nothing_else_ends_it(right, limit):
+    outputs = torch.tensor([[3.0, 0.0], [0.0, 2.0]])
+    targets = torch.tensor([0, 1]) if right else torch.tensor([1, 0])
+    assert best_temperature(outputs, targets) == pytest.approx(limit, rel=0.01)
+
+
+@given(arrays(np.int16, (20, 3)), st.floats(COLDEST, HOTTEST))
+def test_no_temperature_changes_an_answer(table, temperature):
+    outputs = torch.from_numpy(table.astype(np.float32)) / 4096
+    model = make(calibrate=True)
+    plain = model.read(outputs)
+    model.temperature.fill_(temperature)
+    assert torch.equal(model.read(outputs).argmax(1), plain.argmax(1))
+    assert torch.equal(plain, outputs.softmax(1))
+
+
+def test_steps_use_the_temperature_and_training_does_not():
+    model, plain = make(calibrate=True, bidirectional=False), make(bidirectional=False)
+    model.temperature.fill_(3.0)
+    assert torch.equal(model.loss(batch())[0], plain.loss(batch())[0])
+    torch.testing.assert_close(model.answers(INPUTS), (plain(INPUTS) / 3).softmax(1).detach())
+
+
+def test_without_the_setting_there_is_no_temperature():
+    assert "temperature" not in make().state_dict()
+    assert "temperature" in make(calibrate=True).state_dict()
+    with pytest.raises(ValueError, match="calibrate=True"):
+        make().calibrate(*noisy(1.0))

@@ -221,9 +221,21 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
         print_scores(screen, fitted.model.task.measures, scores)
+    if fitted.calibration is not None and fitted.valid is not None:
+        screen.print(_calibrated(fitted.calibration, fitted.valid))
     screen.print(
         f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:\n"
         f"  throughtime evaluate {out} FILE      measure it on another file with labels\n"
         f"  throughtime predict {out} FILE       answer for a file, or - for lines as they come\n"
         f"  throughtime inspect {out}            what it is and how it learnt"
+    )
+
+
+def _calibrated(calibration: dict[str, Any], valid: dict[str, Any]) -> str:
+    """What the temperature did on the data that it was fitted on."""
+    before = calibration["before"]["valid"]
+    return (
+        f"Calibrated by the temperature {calibration['temperature']:.3f}; on the validation data the expected "
+        f"calibration error went from {before['ece']:.2%} to {valid['ece']:.2%}, "
+        f"the loss from {before['loss']:.4f} to {valid['loss']:.4f}."
     )

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from throughtime.inspect.plots import COLOURS, NOTHING, SETTINGS, STEPS, inline
+from throughtime.inspect.plots import COLOURS, STEPS, drawn, percent_axis
 
 __all__ = ["Curve", "Picture", "draw_curves", "power_of_ten"]
 
@@ -78,19 +75,18 @@ def draw_curves(picture: Picture, name: str) -> str:
         picture: what it shows.
         name: different for each picture of a page: the ids in it begin with it.
     """
-    with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(4.8, picture.height), layout="constrained")
-        axes = figure.subplots()
-        for curve in picture.curves:
-            _plot(axes, curve)
-        _scale(axes, picture)
-        if picture.level is not None:
-            _level(axes, *picture.level)
-        if len(picture.curves) > 1:
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.8)
-        buffer = StringIO()
-        figure.savefig(buffer, format="svg", metadata=NOTHING, transparent=True)
-    return inline(buffer.getvalue(), name, picture.words).replace(THIRD, "var(--third)")
+    svg = drawn(lambda axes: _paint(axes, picture), picture.height, name, picture.words)
+    return svg.replace(THIRD, "var(--third)")
+
+
+def _paint(axes: Axes, picture: Picture) -> None:
+    for curve in picture.curves:
+        _plot(axes, curve)
+    _scale(axes, picture)
+    if picture.level is not None:
+        _level(axes, *picture.level)
+    if len(picture.curves) > 1:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.8)
 
 
 def _plot(axes: Axes, curve: Curve) -> None:
@@ -124,7 +120,7 @@ def _scale(axes: Axes, picture: Picture) -> None:
         )
     if picture.percent:
         axes.set_ylim(0, 1.03)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+        percent_axis(axes.yaxis)
 
 
 def _logarithmic(axes: Axes, values: Sequence[float], decades: int) -> None:

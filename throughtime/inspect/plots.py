@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
@@ -11,13 +11,14 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from throughtime.tasks.targets import Measure
 from throughtime.train.protocol import Record
 
-__all__ = ["COLOURS", "NOTHING", "SETTINGS", "Chart", "Line", "charts", "draw", "inline"]
+__all__ = ["COLOURS", "STEPS", "Chart", "Line", "charts", "draw", "drawn", "percent_axis"]
 
 # Drawn in these, then named for what they are, so that one picture serves the light and the dark page.
 COLOURS = {"ink": "#000001", "quiet": "#000002", "line": "#000003", "first": "#000004", "second": "#000005"}
@@ -102,12 +103,24 @@ def draw(chart: Chart, history: Sequence[Record], name: str) -> str:
         history: the evaluations it was made from.
         name: different for each picture of a page: the ids in it begin with it.
     """
+    return drawn(lambda axes: _plot(axes, chart, history), chart.height, name, _in_words(chart, history))
+
+
+def drawn(paint: Callable[[Axes], None], height: float, name: str, words: str) -> str:
+    """An ``<svg>`` element of what is painted on the axes.
+
+    Args:
+        paint: in the colours of ``COLOURS``.
+        height: in inches, of a width of 4.8.
+        name: different for each picture of a page: the ids in it begin with it.
+        words: what it shows, for those who do not see it.
+    """
     with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(4.8, chart.height), layout="constrained")
-        _plot(figure.subplots(), chart, history)
+        figure = Figure(figsize=(4.8, height), layout="constrained")
+        paint(figure.subplots())
         buffer = StringIO()
         figure.savefig(buffer, format="svg", metadata=NOTHING, transparent=True)
-    return inline(buffer.getvalue(), name, _in_words(chart, history))
+    return _inline(buffer.getvalue(), name, words)
 
 
 def _plot(axes: Axes, chart: Chart, history: Sequence[Record]) -> None:
@@ -123,10 +136,15 @@ def _plot(axes: Axes, chart: Chart, history: Sequence[Record]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS, integer=epochs[-1] >= 2))
     axes.yaxis.set_major_locator(MaxNLocator(6 if chart.height > 2 else 3, steps=STEPS))
     if chart.percent:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
+        percent_axis(axes.yaxis)
     axes.set_xlabel("epochs")
     if len(chart.lines) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, handlelength=1.4)
+
+
+def percent_axis(axis: Axis) -> None:
+    """Shares as people read them."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
 
 
 def _best(history: Sequence[Record]) -> int:
@@ -145,7 +163,7 @@ def _in_words(chart: Chart, history: Sequence[Record]) -> str:
     return f"{chart.title}: {'; '.join(told)}. {len(history)} evaluations, the best at epoch {history[best].epoch:.3g}."
 
 
-def inline(svg: str, name: str, words: str) -> str:
+def _inline(svg: str, name: str, words: str) -> str:
     """Of a file, what a page takes: no prologue, no outside names, ids that are the page's only ones, its font."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(

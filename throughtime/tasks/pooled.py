@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.config import Config
+from throughtime.data.batches import Batch
 from throughtime.data.vocabulary import SPECIALS
 from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
@@ -118,13 +120,27 @@ class Pooled(nn.Module):
         """Answers ``[B, K]`` from outputs ``[B, O]``."""
         raise NotImplementedError("Pooled has no answers: use a task")
 
-    @torch.no_grad()
     def answers(self, inputs: Ragged) -> Tensor:
         """``[B, K]``, without dropout."""
+        with self._answering():
+            return self.read(self(inputs))
+
+    def examine(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+        """Outputs ``[M, O]`` and targets ``[M]`` of all batches' rows, in the order of the rows, without dropout."""
+        with self._answering():
+            parts = [(self(batch.inputs), known(batch.targets), torch.tensor(batch.rows)) for batch in batches]
+        outputs, targets, rows = (torch.cat(part) for part in zip(*parts, strict=True))
+        order = rows.argsort().to(outputs.device)
+        return outputs[order], targets[order]
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Without dropout and gradients; afterwards training goes on as it was."""
         training = self.training
         self.eval()
         try:
-            return self.read(self(inputs))
+            with torch.no_grad():
+                yield
         finally:
             self.train(training)
 

@@ -245,19 +245,21 @@ class Rater(Pooled):
         gap = (lower - upper).clamp(max=-1e-6)
         return -(F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(gap)))
 
-    @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
-        """``mae``, ``rmse``, ``accuracy`` (nearest grade), ``spearman``, ``loss``, ``examples``, ``confusion``."""
-        targets, numbers, losses = [], [], []
-        self.eval()
-        for batch in batches:
-            outputs = self(batch.inputs)
-            targets.append(known(batch.targets))
-            numbers.append(self.read(outputs)[:, 0])
-            losses.append(self._losses(outputs, targets[-1]))
-        truth, told = torch.cat(targets).cpu().numpy(), torch.cat(numbers).cpu().numpy()
+        """See :meth:`judge`."""
+        return self.judge(*self.examine(batches))
+
+    @torch.no_grad()
+    def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+        """``mae``, ``rmse``, ``accuracy`` (nearest grade), ``spearman``, ``loss``, ``examples``, ``confusion``.
+
+        Args:
+            outputs: ``[M, 1]``.
+            targets: ``[M]`` numbers.
+        """
+        truth, told = targets.cpu().numpy(), self.read(outputs)[:, 0].cpu().numpy()
         found: dict[str, Any] = {**rating(truth, told, self.targets.grades)}
-        found |= {"loss": float(torch.cat(losses).double().mean()), "examples": len(truth)}
+        found |= {"loss": float(self._losses(outputs, targets).double().mean()), "examples": len(truth)}
         if self.targets.grades:
             grades = np.array(self.targets.grades)
             right, taken = (np.abs(values[:, None] - grades).argmin(1) for values in (truth, told))

@@ -6,10 +6,8 @@ import math
 import platform
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from random import Random
-from string import Template
 
 import torch
 
@@ -17,6 +15,7 @@ from throughtime.inspect.curves import Curve, Picture, draw_curves, power_of_ten
 from throughtime.inspect.lab.explosion import CLIP, DISTANCE, LR, NAIVE, Run
 from throughtime.inspect.lab.vanishing import LEARNING_RATES, SOLVED, TESTS, Experiment, Outcome, VanishingConfig
 from throughtime.inspect.reach import FELT, Layer, Reach
+from throughtime.inspect.report.page import page
 from throughtime.inspect.words import seconds_in_words
 from throughtime.storage import write_atomically
 from throughtime.version import __version__
@@ -57,14 +56,7 @@ def write_page(path: Path, experiment: Experiment, command: str) -> None:
         _try(experiment),
         _settings(experiment, command),
     ]
-    page = Template(_own("report.html")).substitute(
-        title="The fading gradient", css=_own("report.css") + CSS, content="\n".join(sections)
-    )
-    write_atomically(path, page)
-
-
-def _own(name: str) -> str:
-    return files("throughtime.inspect").joinpath(name).read_text(encoding="utf-8")
+    write_atomically(path, page("The fading gradient", sections, CSS))
 
 
 def verdict(experiment: Experiment) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from throughtime.inspect.reach import HIGH, LOW, Layer, Reach
+from throughtime.inspect.report.page import figure, grid, note, section, table
 
-__all__ = ["section"]
+__all__ = ["fading"]
 
 
-def section(start: Reach, end: Reach) -> str:
-    """A ``<section>`` of the report: a picture for each layer and direction, the saturated gates, and the sentence.
+def fading(start: Reach, end: Reach) -> str:
+    """The section: a picture for each layer and direction, the saturated gates, and the sentence.
 
     Args:
         start: measured before the first update.
@@ -18,26 +19,19 @@ def section(start: Reach, end: Reach) -> str:
 
     >>> layer = Layer(1, False, (1.0, 0.4, 0.2), {"i": 0.0, "f": 0.5, "o": 0.1})
     >>> reach = Reach((layer,), sequences=3, median_length=2)
-    >>> page = section(reach, reach)
-    >>> page.startswith("<section>"), page.count("<svg"), reach.sentence() in page
+    >>> found = fading(reach, reach)
+    >>> found.startswith("<section>"), found.count("<svg"), reach.sentence() in found
     (True, 1, True)
     """
-    figures = "".join(
-        _figure(before, after, number)
-        for number, (before, after) in enumerate(zip(start.layers, end.layers, strict=True), 1)
-    )
-    note = (
+    layers = zip(start.layers, end.layers, strict=True)
+    figures = [_figure(before, after, number) for number, (before, after) in enumerate(layers, 1)]
+    how_to_read = (
         f"The norm of the gradient of a sequence's loss with respect to a layer's state k steps before the end of its "
         f"reading; mean over {end.sequences} sequences (those that are long enough). Where it fades, nothing is learnt "
         f"from what was read there."
     )
-    return f"""<section>
-<h2>How far back it reaches</h2>
-<p>{end.sentence()}</p>
-<div class="grid">{figures}</div>
-<p class="note">{note}</p>
-{_saturation(start, end)}
-</section>"""
+    content = f"<p>{end.sentence()}</p>\n{grid(figures)}\n{note(how_to_read)}\n{_saturation(start, end)}"
+    return section("How far back it reaches", content)
 
 
 def _figure(start: Layer, end: Layer, number: int) -> str:
@@ -54,23 +48,17 @@ def _figure(start: Layer, end: Layer, number: int) -> str:
         Curve("after training", range(len(end.norms)), end.norms),
     ]
     picture = Picture(words, curves, "steps back", "norm of the gradient", logarithmic=True, height=2.7)
-    return f"<figure>\n<h3>{title}</h3>\n{draw_curves(picture, f'reach{number}')}</figure>\n"
+    return figure(title, draw_curves(picture, f"reach{number}"))
 
 
 def _saturation(start: Reach, end: Reach) -> str:
-    rows = "".join(
-        f'<tr><th scope="row" class="long">{after.name.capitalize()}</th><td class="long">{gate}</td>'
-        f'<td class="n">{before.saturated[gate]:.1%}</td><td class="n">{share:.1%}</td></tr>\n'
+    rows = [
+        (after.name.capitalize(), gate, f"{before.saturated[gate]:.1%}", f"{share:.1%}")
         for before, after in zip(start.layers, end.layers, strict=True)
         for gate, share in after.saturated.items()
-    )
+    ]
     of = _what(gate for layer in end.layers for gate in layer.saturated)
-    return (
-        '<div class="box" role="region" aria-label="Saturated" tabindex="0"><table><thead><tr>'
-        '<th scope="col" class="long">layer</th><th scope="col" class="long">saturated</th>'
-        '<th scope="col" class="n">before training</th><th scope="col" class="n">after training</th>'
-        f'</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n<p class="note">{of}</p>'
-    )
+    return table(("layer", "saturated", "before training", "after training"), rows, "llnn", "Saturated") + note(of)
 
 
 def _what(gates: Iterable[str]) -> str:

@@ -1,0 +1,187 @@
+"""The sections made of single texts: there where they can be, in their order, and true."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.inspect.test_report import NASTY, Page
+from throughtime.inspect.report import Evidence, write_report
+from throughtime.inspect.report.calibration import calibration
+from throughtime.inspect.report.lengths import by_length, lengths
+from throughtime.inspect.report.worst import SHORT, WHOLE, worst
+
+SINGLE = ["The worst mistakes", "Short texts and long ones", "Can its probabilities be believed?"]
+
+
+def headings(content):
+    return re.findall("<h2>(.*?)</h2>", content)
+
+
+def read(sections):
+    return re.sub(r"\s+", " ", Page("".join(sections)).text)
+
+
+@pytest.fixture
+def report(tmp_path):
+    def write(model, history, evidence):
+        write_report(tmp_path / "report.html", model, history, evidence)
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    return write
+
+
+def test_the_order_is_that_of_reading(report, make_model, make_history, make_evidence):
+    content = report(make_model(), make_history(), make_evidence())
+    expected = ["Scores", "Where it errs", "Each class", *SINGLE, "How it learnt", "Data", "Settings", "Make it again"]
+    assert headings(content) == expected
+    page = Page(content)
+    assert page.count("svg") == 8  # 4 curves, 2 of lengths, 2 of calibration
+    ids = re.findall(r'\bid="([^"]+)"', content)
+    assert len(ids) == len(set(ids))
+    assert all(re.search(r"\w", attributes["aria-label"]) for tag, attributes in page.tags if tag == "svg")
+
+
+def test_ratings_have_them_too(report, make_rater, make_answered):
+    chances = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3]] * 30, dtype=np.float32)
+    answers = np.concatenate([[[1.1], [2.0]] * 30, chances], 1)
+    own = make_answered(answers, [1.0, 3.0] * 30, chances=chances)
+    content = report(make_rater(), [], Evidence({"train": own.lengths, "valid": own.lengths}, {"valid": own}))
+    assert [heading for heading in headings(content) if heading in SINGLE] == SINGLE
+    text = re.sub(r"\s+", " ", Page(content).text)
+    assert "told 2, expected 3 (30.0%)" in text
+    assert "Mean absolute error by length" in text
+    assert "--calibrate" not in text
+
+
+def test_numbers_without_grades_have_no_probabilities(report, make_rater, make_answered):
+    own = make_answered([[1.5], [2.5], [0.0]], [1.5, 2.0, 9.0])
+    content = report(
+        make_rater(["1.5", "2"]), [], Evidence({"train": own.lengths, "valid": own.lengths}, {"valid": own})
+    )
+    assert [heading for heading in headings(content) if heading in SINGLE] == SINGLE[:2]
+    assert re.findall(r"told <b>(.*?)</b>, expected <b>(.*?)</b>", content) == [("0", "9"), ("2.5", "2")]
+
+
+def test_without_held_out_data_there_are_only_lengths(report, make_model, make_history):
+    evidence = Evidence({"train": np.array([3, 4, 9])})
+    content = report(make_model(valid=False, test=False), make_history(valid=False), evidence)
+    assert [heading for heading in headings(content) if heading in SINGLE] == SINGLE[1:2]
+
+
+def test_without_evidence_there_are_none(report, make_model, make_history):
+    assert not set(headings(report(make_model(), make_history(), Evidence()))) & set(SINGLE)
+
+
+def test_texts_are_never_markup(report, make_model, make_history, make_evidence):
+    texts = [NASTY, f"{NASTY} {'word ' * 80}{NASTY}"] * 30
+    page = Page(report(make_model([NASTY, "spam"]), make_history(labels=[NASTY, "spam"]), make_evidence(texts=texts)))
+    assert page.count("script") == 0
+    assert page.text.count(NASTY) >= 20
+
+
+@pytest.mark.parametrize("rows", [1, 2, 60])
+def test_any_number_of_texts_of_any_length(report, make_model, make_history, make_evidence, rows):
+    empty = make_evidence(rows=rows, texts=[""] * rows)
+    same = {part: np.zeros_like(own) for part, own in empty.lengths.items()}
+    text = Page(report(make_model(), make_history(), replace(empty, lengths=same))).text
+    assert "too few texts, or lengths" in text
+    assert ("an empty text" in text) == (rows >= 4)  # every fourth is a mistake
+
+
+# ---- the worst mistakes ----
+
+
+def test_the_surest_wrong_answers_come_first_with_their_place(make_model, make_evidence):
+    text = read(worst(make_model(), make_evidence()))
+    assert "Of the test data" in text
+    told = re.findall(r"told (\w+) \((.*?)%\), expected (\w+) \((.*?)%\) texts.csv, line (\d+)", text)
+    assert len(told) == 15
+    assert [int(line) for *_, line in told] == list(range(61, 2, -4))
+    assert told[0][:3] == ("ham", "98.4", "spam")
+    assert "10 more" in text
+    assert "folder" not in text
+
+
+def test_no_more_than_twenty(make_model, make_evidence):
+    assert Page("".join(worst(make_model(), make_evidence(rows=400)))).count("li") == 20
+
+
+def test_without_mistakes_it_says_so(make_model, make_answered):
+    own = make_answered([[0.9, 0.1]], [0])
+    assert "There are none on the validation data." in read(worst(make_model(), Evidence({}, {"valid": own})))
+
+
+@pytest.mark.parametrize("text", ["word " * 60, "x" * 500, "word " * 3000])
+def test_a_long_text_is_cut_where_a_word_ends_and_goes_on_below(make_model, make_answered, text):
+    own = make_answered([[0.9, 0.1]], [1], [text])
+    content = "".join(worst(make_model(), Evidence({}, {"valid": own})))
+    begun, rest = re.findall(r"<summary>(.*?) <span>…</span></summary><p>(.*?)</p>", content)[0]
+    assert len(begun) <= SHORT
+    whole = text.strip()
+    shown = rest.partition(" <span")[0]
+    assert whole.startswith(f"{begun} {shown}" if " " in whole else begun + shown)
+    assert ("characters more" in rest) == (len(whole) > WHOLE)
+    assert len(content) < 2 * WHOLE
+
+
+# ---- by length ----
+
+
+def test_groups_hold_every_text_once_and_intervals_their_value():
+    draw = np.random.default_rng(0)
+    for count in (1, 24, 51, 1000):
+        lengths, errors = draw.geometric(0.05, count), draw.random(count)
+        for values in (errors, errors < 0.8):
+            groups = by_length(lengths, values)
+            assert sum(group.count for group in groups) == count
+            assert len(groups) <= 6
+            assert all(group.low <= group.value <= group.high for group in groups)
+            assert all(one.longest < other.shortest for one, other in pairwise(groups))
+
+
+def test_an_interval_of_errors_is_that_of_their_mean():
+    (group,) = by_length(np.array([3, 3, 3, 3]), np.array([1.0, 2.0, 3.0, 4.0]))
+    assert group.value == 2.5
+    assert group.high - group.value == pytest.approx(1.96 * np.std([1, 2, 3, 4], ddof=1) / 2)
+    (alone,) = by_length(np.array([3]), np.array([1.0]))
+    assert (alone.low, alone.high) == (1.0, 1.0)
+
+
+def test_a_difference_is_only_claimed_where_there_is_one(make_model, make_answered):
+    rows = 300
+    texts = ["word " * (1 + row // 30) for row in range(rows)]
+    right = np.tile([[0.9, 0.1]], (rows, 1))
+    for targets, words in (
+        (np.arange(rows) >= 150, "a larger difference than chance makes"),
+        (np.zeros(rows), "chance alone can make"),
+    ):
+        own = make_answered(right, targets.astype(int), texts)
+        assert words in read(lengths(make_model(), Evidence({"valid": own.lengths}, {"valid": own})))
+
+
+# ---- calibration ----
+
+
+def test_it_says_which_way_it_errs(make_model, make_answered):
+    for chance, words in ((0.99, "too sure"), (0.55, "too modest"), (0.8, "about as sure as it should be")):
+        chances = np.tile([[chance, 1 - chance]], (200, 1))
+        own = make_answered(chances, [0, 0, 0, 0, 1] * 40, chances=chances)
+        text = read(calibration(make_model(), Evidence({}, {"valid": own})))
+        assert f"it is {words}" in text
+        assert f"{abs(chance - 0.8):.1%} apart" in text
+
+
+def test_it_says_what_a_temperature_did(make_model, make_answered):
+    chances = np.tile([[0.8, 0.2]], (20, 1))
+    own = make_answered(chances, [0, 1] * 10, chances=chances, uncalibrated=np.tile([[0.9, 0.1]], (20, 1)))
+    result = make_model().config.result
+    result["valid"] |= {"ece": 0.125}
+    result["calibration"] = {"temperature": 1.5, "before": {"valid": {"loss": 0.75, "ece": 0.25}}}
+    content = "".join(calibration(make_model(result=result), Evidence({}, {"valid": own})))
+    text = read([content])
+    assert "divided by the temperature 1.5" in text
+    assert "validation25.0%12.5%0.75000.2468" in text.replace(" ", "")
+    assert "before calibration" in content

@@ -1,0 +1,166 @@
+"""The report's section on the length of texts: how long they are, and whether the model does worse on long ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from throughtime.inspect.card import PARTS, interval
+from throughtime.inspect.report.evidence import Answered, Evidence
+from throughtime.inspect.report.page import details, figure, grid, section, table
+from throughtime.model import Model
+
+__all__ = ["Group", "by_length", "lengths"]
+
+GROUPS, FEWEST = 6, 25
+"""At most so many groups of lengths, each of about so many texts at least."""
+NAMES = {"train": "training", "valid": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of about the same length.
+
+    Attributes:
+        shortest, longest: in tokens.
+        count: how many texts.
+        value: the share of right answers, or the mean absolute error.
+        low, high: where the true value lies in 95 of 100 samples; ``value`` itself where a single text says nothing.
+    """
+
+    shortest: int
+    longest: int
+    count: int
+    value: float
+    low: float
+    high: float
+
+    @property
+    def name(self) -> str:
+        """Such as ``4–9``."""
+        return f"{self.shortest}–{self.longest}" if self.shortest < self.longest else f"{self.shortest}"
+
+
+def by_length(lengths: np.ndarray, values: np.ndarray) -> list[Group]:
+    """Groups of about as many texts each, the shortest first; texts of the same length are in the same one.
+
+    Args:
+        lengths: ``[M]``.
+        values: ``[M]`` booleans, whether each answer is right; or numbers, how far each is off.
+
+    >>> right = np.arange(100) < 50
+    >>> [(group.name, group.count, group.value) for group in by_length(np.arange(100), right)]
+    [('0–24', 25, 1.0), ('25–49', 25, 1.0), ('50–74', 25, 0.0), ('75–99', 25, 0.0)]
+    """
+    wanted = max(1, min(GROUPS, len(lengths) // FEWEST))
+    edges = np.quantile(lengths, np.arange(1, wanted) / wanted, method="lower")
+    place = np.searchsorted(np.unique(edges), lengths, side="left")
+    return [_group(lengths[place == number], values[place == number]) for number in np.unique(place)]
+
+
+def _group(lengths: np.ndarray, values: np.ndarray) -> Group:
+    value, count = float(values.mean()), len(values)
+    low, high = interval(value, count) if values.dtype == bool else _around(values)
+    return Group(int(lengths.min()), int(lengths.max()), count, value, low, high)
+
+
+def _around(errors: np.ndarray) -> tuple[float, float]:
+    """By the standard error of the mean."""
+    mean, count = float(errors.mean()), len(errors)
+    spread = 1.96 * float(errors.std(ddof=1)) / count**0.5 if count > 1 else 0.0
+    return max(0.0, mean - spread), mean + spread
+
+
+# ---- the section ----
+
+
+def lengths(model: Model, evidence: Evidence) -> list[str]:
+    """The section; none where no texts are at hand."""
+    if not evidence.lengths:
+        return []
+    figures = [_histogram(evidence.lengths)]
+    told, numbers = "The texts' lengths in tokens, as the model reads them.", ""
+    part = next((part for part in PARTS if part in evidence.answered), None)
+    if part is not None:
+        groups = by_length(evidence.answered[part].lengths, _values(model, evidence.answered[part]))
+        figures.insert(0, _scores(model, groups, PARTS[part]))
+        told, numbers = _verdict(model, groups, PARTS[part]), _numbers(model, groups)
+    hidden = details("The numbers of the pictures", numbers + _spread(evidence.lengths))
+    return [section("Short texts and long ones", f"<p>{told}</p>\n{grid(figures)}\n{hidden}")]
+
+
+def _values(model: Model, part: Answered) -> np.ndarray:
+    """``[M]``: what is averaged in each group."""
+    values: np.ndarray = part.answers.argmax(1) == part.targets if _classes(model) else part.errors
+    return values
+
+
+def _classes(model: Model) -> bool:
+    return model.config.task == "classify"
+
+
+def _shown(model: Model, value: float) -> str:
+    return f"{value:.1%}" if _classes(model) else f"{value:.3g}"
+
+
+def _verdict(model: Model, groups: list[Group], name: str) -> str:
+    """What the picture says, and how sure that is."""
+    first, last = groups[0], groups[-1]
+    if first is last:
+        return f"The {name} data has too few texts, or lengths, to set short ones against long ones."
+    told = [_shown(model, group.value) for group in (first, last)]
+    what = "right in {} of cases" if _classes(model) else "off by {} on average"
+    apart = first.high < last.low or last.high < first.low
+    sure = "a larger difference than chance makes" if apart else "a difference that chance alone can make"
+    return (
+        f"On the shortest texts of the {name} data ({first.name} tokens) it is {what.format(told[0])}, "
+        f"on the longest ({last.name}) {what.format(told[1])}: {sure}."
+    )
+
+
+def _scores(model: Model, groups: list[Group], name: str) -> str:
+    # Here, since matplotlib takes a good part of a second to import.
+    from throughtime.inspect.report.pictures import draw_groups
+
+    title = "Accuracy" if _classes(model) else "Mean absolute error"
+    words = "; ".join(f"{group.name} tokens {_shown(model, group.value)}" for group in groups)
+    picture = draw_groups(groups, percent=_classes(model), name="lengths1", words=f"{title} by length: {words}.")
+    caption = f"Each group has about as many texts. Bars: 95% intervals. Dotted: all texts of the {name} data."
+    return figure(f"{title} by length", picture, caption)
+
+
+def _histogram(lengths: Mapping[str, np.ndarray]) -> str:
+    from throughtime.inspect.report.pictures import draw_histogram
+
+    words = "; ".join(f"{NAMES[part]}: half of them up to {np.median(own):.0f}" for part, own in lengths.items())
+    picture, last = draw_histogram(
+        {NAMES[part]: own for part, own in lengths.items()}, name="lengths2", words=f"Lengths of the texts. {words}."
+    )
+    longer = sum(int((own > last).sum()) for own in lengths.values())
+    caption = f"{longer:,} texts are longer than {last:,} tokens and not shown." if longer else ""
+    return figure("How long the texts are", picture, caption)
+
+
+def _numbers(model: Model, groups: list[Group]) -> str:
+    rows = [
+        (
+            group.name,
+            f"{group.count:,}",
+            _shown(model, group.value),
+            _shown(model, group.low),
+            _shown(model, group.high),
+        )
+        for group in groups
+    ]
+    title = "accuracy" if _classes(model) else "mean abs. error"
+    return table(("tokens", "texts", title, "95% from", "to"), rows, "lnnnn", "By length")
+
+
+def _spread(lengths: Mapping[str, np.ndarray]) -> str:
+    rows = [
+        (NAMES[part], f"{len(own):,}", *(f"{np.quantile(own, share, method='lower'):,}" for share in (0, 0.5, 0.95, 1)))
+        for part, own in lengths.items()
+    ]
+    return table(("data", "texts", "shortest", "median", "95% up to", "longest"), rows, "lnnnnn", "Lengths")

@@ -1,0 +1,79 @@
+"""The report's first sections: what the model is, and how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from throughtime.inspect.card import PARTS, interval, network_in_words
+from throughtime.inspect.report.page import grid, note, section, sentence
+from throughtime.model import Model
+from throughtime.tasks.targets import Measure
+
+__all__ = ["header", "scores"]
+
+
+def header(model: Model) -> str:
+    """The page's head."""
+    labels = "".join(f"<li>{escape(label)}</li>" for label in model.labels)
+    listed = f'\n<ul class="labels" aria-label="Labels" tabindex="0">{labels}</ul>' if labels else ""
+    return f"""<header>
+<p class="eyebrow">Throughtime · {escape(model.config.task)}</p>
+<h1>{escape(model.task.targets.title())}</h1>
+<p class="lead">{sentence(network_in_words(model))}{_taught_by(model.config.data)}.</p>{listed}
+</header>"""
+
+
+def _taught_by(data: dict[str, Any]) -> str:
+    train = data.get("train") or {}
+    name = Path(train["path"]).name or train["path"] if train.get("path") else None
+    return f", trained on {train.get('rows', 0):,} rows of {escape(name)}" if name else ""
+
+
+def scores(model: Model) -> str:
+    """The section."""
+    return section("Scores", _scores(model))
+
+
+def _scores(model: Model) -> str:
+    result = model.config.result
+    found = [_score(model.task.measures, name, result[part]) for part, name in PARTS.items() if result.get(part)]
+    if not found:
+        return "<p>No data was held out, so nothing is known of how well it does on texts it has not seen.</p>"
+    lean = "The validation data chose the weights that were kept, so its scores lean to the good side."
+    if result.get("test"):
+        lean += " The test data had no part in any choice."
+    return f"{grid(found)}\n{note(lean)}"
+
+
+def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any]) -> str:
+    first, *others = measures
+    rows = "".join(f"<div><dt>{sentence(m.title)}</dt><dd>{_shown(m, scores)}</dd></div>\n" for m in others)
+    return f"""<div class="score">
+<h3>{sentence(first.title)} on the {name} data</h3>
+<p class="big">{_shown(first, scores)}</p>
+<p>{_beside(first, scores)}</p>
+<dl>
+{rows}<div><dt>Examples</dt><dd>{scores["examples"]:,}</dd></div>
+</dl>
+</div>"""
+
+
+def _shown(measure: Measure, scores: dict[str, Any]) -> str:
+    value = scores[measure.key]
+    return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
+
+
+def _beside(measure: Measure, scores: dict[str, Any]) -> str:
+    """What puts the first score in its place."""
+    if measure.key != "accuracy":
+        return "On average so far from the true number."
+    low, high = interval(scores["accuracy"], scores["examples"])
+    return f"95% interval: {low:.1%} to {high:.1%}{_baseline(scores)}"
+
+
+def _baseline(scores: dict[str, Any]) -> str:
+    most = max(sum(row) for row in scores["confusion"])
+    return f". Always telling the most frequent class would reach {most / scores['examples']:.1%}."

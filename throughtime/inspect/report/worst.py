@@ -1,0 +1,97 @@
+"""The report's section on the worst mistakes: what was expected, what was told, and the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from throughtime.data.columns import Example
+from throughtime.inspect.card import PARTS
+from throughtime.inspect.report.evidence import Answered, Evidence
+from throughtime.inspect.report.page import details, note, section
+from throughtime.model import Model
+
+__all__ = ["worst"]
+
+MOST, AT_ONCE = 20, 5
+"""So many mistakes, and so many of them that are seen without asking."""
+SHORT, WHOLE = 200, 4000
+"""Characters of a text that are seen without asking, and at all: a page of novels is read by nobody."""
+
+
+def worst(model: Model, evidence: Evidence) -> list[str]:
+    """The section, from the test data or else the validation data; none without both, or without mistakes."""
+    part = next((part for part in PARTS if part in evidence.answered), None)
+    if part is None:
+        return []
+    own = evidence.answered[part]
+    items = list(_classes(model, own) if model.config.task == "classify" else _numbers(model.labels, own))
+    if not items:
+        return [section("The worst mistakes", f"<p>There are none on the {PARTS[part]} data.</p>")]
+    worst = "the surest wrong answers" if model.config.task == "classify" else "the answers that are furthest off"
+    told = f"<p>Of the {PARTS[part]} data, {worst}: look for labels that are wrong, and for what the texts share.</p>"
+    hidden = items[AT_ONCE:]
+    more = details(f"{len(hidden)} more", _list(hidden, AT_ONCE + 1)) if hidden else ""
+    warning = note("Whoever gets this page can read these texts.")
+    return [section("The worst mistakes", f"{told}\n{_list(items[:AT_ONCE])}{more}\n{warning}")]
+
+
+def _list(items: list[str], start: int = 1) -> str:
+    content = "".join(f"<li>{item}</li>\n" for item in items)
+    return f'<ol class="worst" start="{start}">\n{content}</ol>'
+
+
+def _classes(model: Model, part: Answered) -> Iterator[str]:
+    """Wrong answers, those with the least probability of the right one first."""
+    rows = np.arange(len(part.targets))
+    told, expected = part.answers.argmax(1), part.answers[rows, part.targets]
+    order = np.lexsort((rows, expected))
+    labels = model.labels
+    for row in order[told[order] != part.targets[order]][:MOST]:
+        truth = part.targets[row]
+        answer = f"<b>{escape(labels[told[row]])}</b> ({part.answers[row, told[row]]:.1%})"
+        verdict = f"told {answer}, expected <b>{escape(labels[truth])}</b> ({expected[row]:.1%})"
+        yield _item(verdict, part.examples[row])
+
+
+def _numbers(labels: Sequence[str], part: Answered) -> Iterator[str]:
+    """Those furthest off first."""
+    errors = part.errors
+    order = np.lexsort((np.arange(len(errors)), -errors))
+    for row in order[errors[order] > 0][:MOST]:
+        verdict = f"told <b>{part.answers[row, 0]:.3g}</b>, expected <b>{part.targets[row]:.6g}</b>"
+        yield _item(f"{verdict}{_grade(labels, part, row)}", part.examples[row])
+
+
+def _grade(labels: Sequence[str], part: Answered, row: int) -> str:
+    """What probability the expected grade had, where grades have one."""
+    grade = f"{part.targets[row]:g}"
+    if part.chances is None or grade not in labels:
+        return ""
+    return f" ({part.chances[row, labels.index(grade)]:.1%})"
+
+
+def _item(verdict: str, example: Example) -> str:
+    place = f"{escape(Path(example.path).name or example.path)}, line {example.line}"
+    return f'<p class="verdict">{verdict} <span class="place">{place}</span></p>\n{_text(example.text)}'
+
+
+def _text(text: str) -> str:
+    """The beginning, and the rest of it on demand.
+
+    >>> _text("a  <b>")
+    '<p>a &lt;b&gt;</p>'
+    """
+    text = " ".join(text.split())
+    if not text:
+        return '<p class="note">an empty text</p>'
+    if len(text) <= SHORT:
+        return f"<p>{escape(text)}</p>"
+    cut = text.rfind(" ", SHORT // 2, SHORT)
+    cut = cut if cut > 0 else SHORT
+    rest, left = text[cut:WHOLE], len(text) - WHOLE
+    end = f' <span class="place">… and {left:,} characters more</span>' if left > 0 else ""
+    return details(f"{escape(text[:cut])} <span>…</span>", f"<p>{escape(rest.strip())}{end}</p>")
