@@ -58,7 +58,7 @@ struct Problem {
   static constexpr int64_t F = 5;  // of vectors, and how many symbols there are
   std::vector<int64_t> batch_sizes;
   Array<T> inputs, h, c, mask, grad_outputs, grad_h, grad_c;
-  std::vector<Array<T>> input_weights, input_biases, weights, biases, norms;
+  std::vector<Array<T>> input_weights, input_biases, input_scales, weights, biases, scales;
   std::vector<int64_t> symbols;
   std::vector<uint8_t> resets;
 
@@ -78,7 +78,8 @@ struct Problem {
       input_biases.emplace_back(G * H, true);
       weights.emplace_back(G * H * H, true);
       biases.emplace_back(G * H, true);
-      norms.emplace_back(G * H, true);
+      input_scales.emplace_back(G * H, true);
+      scales.emplace_back(G * H, true);
     }
     for (int64_t n = 0; n < N; n++) resets.push_back(n % 5 == 3), symbols.push_back(n * 7 % F);
   }
@@ -95,22 +96,36 @@ struct Problem {
     return result;
   }
 
-  struct Result {
-    Array<T> h, c, outputs, saved, normalised, rates;
+  struct Normal {
+    Array<T> normalised, rates;
   };
+  struct Result {
+    Array<T> h, c, outputs, saved;
+    Normal input, product;
+  };
+
+  // The input has a norm where it has a matrix.
+  bool input_norm() const { return o.norm && o.from == From::vectors; }
+
+  Norms<T> norms(bool there, const std::vector<const T*>& scales, Normal& kept, T* grads) const {
+    if (!there) return {};
+    return {scales.data(), kept.normalised.get(), kept.rates.get(), grads};
+  }
 
   Result run() {
     const bool gated = S > 0;
-    Result r = {h, c, Array<T>(N * D * H), Array<T>(D * N * S * H), Array<T>(D * N * G * H), Array<T>(D * N * G)};
-    const auto w = pointers(weights), b = pointers(biases), n = pointers(norms);
+    const Normal kept = {Array<T>(D * N * G * H), Array<T>(D * N * G)};
+    Result r = {h, c, Array<T>(N * D * H), Array<T>(D * N * S * H), kept, kept};
+    const auto w = pointers(weights), b = pointers(biases), is = pointers(input_scales), sc = pointers(scales);
     const auto iw = pointers(input_weights), ib = pointers(input_biases);
     const bool vectors = o.from == From::vectors;
     forward<T>({o.cell, N, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr,
                 inputs.get(), o.from == From::contributions ? 0 : F, o.from == From::symbols ? symbols.data() : nullptr,
-                vectors ? iw.data() : nullptr, vectors && o.bias ? ib.data() : nullptr, w.data(), o.bias ? b.data() : nullptr, o.norm ? n.data() : nullptr, T(1e-5),
-                o.mask ? mask.get() : nullptr, {r.h.get(), states_of(o.cell) == 2 ? r.c.get() : nullptr},
-                r.outputs.get(), gated ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
-                o.norm ? r.rates.get() : nullptr});
+                vectors ? iw.data() : nullptr, vectors && o.bias ? ib.data() : nullptr, w.data(),
+                o.bias ? b.data() : nullptr, norms(input_norm(), is, r.input, nullptr),
+                norms(o.norm, sc, r.product, nullptr), T(1e-5), o.mask ? mask.get() : nullptr,
+                {r.h.get(), states_of(o.cell) == 2 ? r.c.get() : nullptr},
+                r.outputs.get(), gated ? r.saved.get() : nullptr});
     return r;
   }
 
@@ -125,24 +140,24 @@ struct Problem {
     return sum;
   }
 
-  // Gradients of what comes in, the initial states, and, of all directions, the weights and biases.
+  // Gradients of what comes in, the initial states, and, of all directions, the weights, biases and scales.
   std::vector<Array<T>> gradients() {
     Result r = run();
     const bool two = states_of(o.cell) == 2, vectors = o.from == From::vectors;
     std::vector<Array<T>> grads = {Array<T>(vectors ? N * F : N * D * G * H), grad_h, grad_c, Array<T>(D * G * H * H),
-                                   Array<T>(D * G * H), Array<T>(D * G * H * F), Array<T>(D * G * H)};
-    Array<T> grad_norms(D * G * H);
-    for (auto* array : {&grads[3], &grads[4], &grads[5], &grads[6], &grad_norms}) array->zero();
-    const auto w = pointers(weights), n = pointers(norms), iw = pointers(input_weights);
+                                   Array<T>(D * G * H), Array<T>(D * G * H * F), Array<T>(D * G * H),
+                                   Array<T>(D * G * H), Array<T>(D * G * H)};
+    for (size_t i = 3; i < grads.size(); i++) grads[i].zero();
+    const auto w = pointers(weights), iw = pointers(input_weights);
+    const auto is = pointers(input_scales), sc = pointers(scales);
     backward<T>({o.cell, N, T_steps, B, H, D, o.threads, batch_sizes.data(), o.resets ? resets.data() : nullptr,
                  vectors ? inputs.get() : nullptr, vectors ? F : 0, vectors ? iw.data() : nullptr, w.data(),
-                 o.norm ? n.data() : nullptr, o.mask ? mask.get() : nullptr, {h.get(), two ? c.get() : nullptr},
-                 r.outputs.get(), S ? r.saved.get() : nullptr, o.norm ? r.normalised.get() : nullptr,
-                 o.norm ? r.rates.get() : nullptr, grad_outputs.get(),
+                 norms(input_norm(), is, r.input, grads[7].get()), norms(o.norm, sc, r.product, grads[8].get()),
+                 o.mask ? mask.get() : nullptr, {h.get(), two ? c.get() : nullptr}, r.outputs.get(),
+                 S ? r.saved.get() : nullptr, grad_outputs.get(),
                  {grads[1].get(), two ? grads[2].get() : nullptr}, vectors ? nullptr : grads[0].get(),
                  vectors ? grads[0].get() : nullptr, vectors ? grads[5].get() : nullptr,
-                 vectors ? grads[6].get() : nullptr, grads[3].get(), grads[4].get(),
-                 o.norm ? grad_norms.get() : nullptr});
+                 vectors && o.bias ? grads[6].get() : nullptr, grads[3].get(), o.bias ? grads[4].get() : nullptr});
     for (size_t i = 0; i < grads[0].size; i++)
       if (std::isnan(grads[0].data[i])) fail("a gradient was not written");
     return grads;
@@ -156,8 +171,8 @@ struct Problem {
   }
 };
 
-// Derivatives by central differences, of a few drawn elements of each source; in double only. Of weights and biases those
-// of the first direction, with which the arrays begin.
+// Derivatives by central differences, of a few drawn elements of each source; in double only. Of weights, biases and
+// scales those of the first direction, with which the arrays begin.
 void check_forward(const Options& o);
 
 void check_gradients(const Options& o) {
@@ -168,8 +183,9 @@ void check_gradients(const Options& o) {
   Array<double>* sources[] = {o.from == From::symbols ? nullptr : &p.inputs, &p.h,
                               states_of(o.cell) == 2 ? &p.c : nullptr,       &p.weights[0],
                               o.bias ? &p.biases[0] : nullptr,               vectors ? &p.input_weights[0] : nullptr,
-                              vectors && o.bias ? &p.input_biases[0] : nullptr};
-  for (int source = 0; source < 7; source++) {
+                              vectors && o.bias ? &p.input_biases[0] : nullptr,
+                              p.input_norm() ? &p.input_scales[0] : nullptr, o.norm ? &p.scales[0] : nullptr};
+  for (size_t source = 0; source < grads.size(); source++) {
     Array<double>* array = sources[source];
     if (!array || !array->size) continue;
     for (int probe = 0; probe < 3; probe++) {
@@ -181,7 +197,7 @@ void check_gradients(const Options& o) {
       x = before - step;
       const double below = p.loss();
       x = before;
-      const double numeric = (above - below) / (2 * step), ours = grads[size_t(source)].data[place];
+      const double numeric = (above - below) / (2 * step), ours = grads[source].data[place];
       if (!(std::abs(numeric - ours) < 2e-6 * (1 + std::abs(ours)))) p.fail("gradient");
     }
   }
@@ -191,11 +207,12 @@ void check_gradients(const Options& o) {
 void check_long() {
   for (Cell cell : {Cell::elman_tanh, Cell::lstm, Cell::gru})
     for (const std::vector<int64_t>& lengths : {std::vector<int64_t>{90, 60, 50, 7}, std::vector<int64_t>(140, 3)})
-      for (int64_t directions : {1, 2}) {
-        Options o = {cell, From::vectors, 9, directions, lengths, true, false, false, false, 2};
-        check_forward(o);
-        check_gradients(o);
-      }
+      for (int64_t directions : {1, 2})
+        for (bool norm : {false, true}) {
+          Options o = {cell, From::vectors, 9, directions, lengths, true, norm, false, false, 2};
+          check_forward(o);
+          check_gradients(o);
+        }
 }
 
 // Every output is written, and has the same bits with other threads.

@@ -152,12 +152,26 @@ def test_an_empty_sequence_keeps_its_state(kind):
     assert_equal([p[:, 1] for p in parts(final)], [p[:, 1] for p in parts(state)])
 
 
+def normal(kind, size):
+    """A layer with norms that scale."""
+    if kind == "lstm-projected":
+        pytest.skip("a projection is refused together with a layer norm")
+    torch.manual_seed(0)
+    ours = KINDS[kind][0](size, 6, layer_norm=True, bidirectional=True, **KINDS[kind][2], dtype=torch.float64)
+    for name, parameter in ours.named_parameters():
+        if name.startswith("norm"):
+            torch.nn.init.normal_(parameter)
+    return ours
+
+
 @kinds
-def test_symbols_are_one_hot_vectors_and_one_product(kind):
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+@pytest.mark.parametrize("size", [3, 11], ids=["more steps", "more symbols"])
+def test_symbols_are_one_hot_vectors_and_one_product(kind, norm, size):
     """The vectors are never built: a row of the weight is taken in their place, with the same gradient."""
-    ours, _ = pair(kind, 11, 6, bidirectional=True)
-    symbols = Ragged.from_list([[3, 10, 3], [0]])
-    vectors = symbols.with_values(torch.nn.functional.one_hot(symbols.values, 11).double())
+    ours = normal(kind, size) if norm else pair(kind, size, 6, bidirectional=True)[0]
+    symbols = Ragged.from_list([[1, size - 1, 1], [0]])
+    vectors = symbols.with_values(torch.nn.functional.one_hot(symbols.values, size).double())
     taken, multiplied = ours(symbols), ours(vectors)
     assert_equal([taken[0].values, *parts(taken[1])], [multiplied[0].values, *parts(multiplied[1])])
     assert_equal(
@@ -290,8 +304,9 @@ def test_recomputation_changes_neither_results_nor_gradients(kind):
 
 
 @kinds
-def test_a_table_gives_symbols_their_vectors(kind):
-    ours, _ = pair(kind, 4, 6, bidirectional=True)
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_a_table_gives_symbols_their_vectors(kind, norm):
+    ours = normal(kind, 4) if norm else pair(kind, 4, 6, bidirectional=True)[0]
     table = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
     symbols = Ragged.from_list([[3, 8, 3], [0]])
     taken, looked_up = ours(symbols, table=table), ours(symbols.with_values(table[symbols.values]))
@@ -304,9 +319,10 @@ def test_a_table_gives_symbols_their_vectors(kind):
 @pytest.mark.skipif(bool(kernels.MISSING), reason=kernels.MISSING or "built")
 @pytest.mark.filterwarnings("default")  # torch's compiler warns about itself
 @pytest.mark.parametrize("form", ["padded", "packed"])
-def test_the_compiler_sees_a_layer_whole(form):
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_the_compiler_sees_a_layer_whole(form, norm):
     torch.manual_seed(0)
-    layer = nn.LSTM(3, 5, bidirectional=True, backend="kernels")
+    layer = nn.LSTM(3, 5, bidirectional=True, layer_norm=norm, backend="kernels")
     padded = torch.randn(4, 2, 3)
 
     def run(values):

@@ -47,15 +47,17 @@ class Problem:
         def each(*shape):
             return [draw(*shape) for _ in range(directions)]
 
-        norm, bias = given.get("norm"), given.get("bias", True)
+        contributions, bias = given.get("contributions"), given.get("bias", True)
+        norm_ih, norm_hh = given.get("norm_ih", given.get("norm")), given.get("norm_hh", given.get("norm"))
         self.weights = Weights(
-            each(rows, hidden),
-            [] if norm else each(rows, size),
-            each(rows) if bias and not norm else [],
-            each(rows) if bias else [],
-            each(rows) if norm else [],
+            hh=each(rows, hidden),
+            ih=[] if contributions else each(rows, size),
+            bias_ih=each(rows) if bias and not contributions else [],
+            bias_hh=each(rows) if bias else [],
+            norm_ih=each(rows) if norm_ih else [],
+            norm_hh=each(rows) if norm_hh else [],
         )
-        width = directions * rows if norm else size
+        width = directions * rows if contributions else size
         self.data = torch.randint(0, size, (steps,)) if symbols else draw(steps, width)
         self.state = tuple(draw(directions, batch, hidden) for _ in range(2 if cell == "lstm" else 1))
         mask = (torch.rand(directions, batch, hidden) > 0.3).to(dtype) / 0.7
@@ -89,12 +91,13 @@ def assert_close(mine, other, dtype):
 @cells
 @pytest.mark.parametrize("hidden", [1, 7, 33, 100, 257])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-def test_kernels_equal_the_reference_at_odd_sizes(cell, hidden, dtype, instruction_set):
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_kernels_equal_the_reference_at_odd_sizes(cell, hidden, dtype, norm, instruction_set):
     for (lengths, directions), threads in itertools.product(
         [(LENGTHS["one step"], 1), (LENGTHS["equal"], 2), (LENGTHS["different"], 1), (LENGTHS["different"], 2)], [1, 2]
     ):
         torch.set_num_threads(threads)
-        problem = Problem(cell, hidden, lengths, dtype, directions=directions)
+        problem = Problem(cell, hidden, lengths, dtype, directions=directions, norm=norm)
         assert_close(problem.results("kernels"), problem.results("reference"), dtype)
 
 
@@ -108,8 +111,15 @@ def test_kernels_equal_the_reference_at_odd_sizes(cell, hidden, dtype, instructi
         {"mask": True},
         {"resets": True},
         {"norm": True},
+        {"norm": True, "bias": False},
+        {"norm_ih": True},
+        {"norm_hh": True},
+        {"norm_hh": True, "contributions": True},
         {"symbols": True},
         {"symbols": True, "bias": False},
+        {"symbols": True, "norm": True},
+        {"symbols": True, "norm": True, "size": 50},
+        {"mask": True, "resets": True, "norm": True},
         {"mask": True, "resets": True, "norm": True, "bias": False},
     ],
     ids=lambda given: " ".join(given),
@@ -134,9 +144,10 @@ def test_inputs_that_are_not_contiguous(cell, compiled):
 
 
 @cells
-def test_a_row_has_the_same_bits_whoever_stands_beside_it(cell, instruction_set):
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_a_row_has_the_same_bits_whoever_stands_beside_it(cell, norm, instruction_set):
     lengths = LENGTHS["different"]
-    problem = Problem(cell, 45, lengths, torch.float32)
+    problem = Problem(cell, 45, lengths, torch.float32, norm=norm)
     with torch.no_grad():
         together, *final = problem.run("kernels")
         starts = [0, *problem.batch_sizes.cumsum(0).tolist()]
@@ -150,8 +161,9 @@ def test_a_row_has_the_same_bits_whoever_stands_beside_it(cell, instruction_set)
 
 
 @cells
-def test_threads_change_no_bit_of_the_output(cell, compiled):
-    problem = Problem(cell, 70, [40, 33, 29, 20, 11, 6, 2], torch.float32, directions=2)
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_threads_change_no_bit_of_the_output(cell, norm, compiled):
+    problem = Problem(cell, 70, [40, 33, 29, 20, 11, 6, 2], torch.float32, directions=2, norm=norm)
     found = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
@@ -187,12 +199,13 @@ def test_backward_twice_gives_the_same(compiled):
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("lengths", [[150, 120, 40, 3, 1], [3] * 140, [40]], ids=["long", "many", "one row"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_long_and_large_batches_equal_the_reference(cell, directions, lengths, threads, compiled):
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_long_and_large_batches_equal_the_reference(cell, directions, lengths, threads, norm, compiled):
     """They pass through the kernels in several blocks; one row has its products made at once, by all threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        problem = Problem(cell, 67, lengths, torch.float64, directions=directions)
+        problem = Problem(cell, 67, lengths, torch.float64, directions=directions, norm=norm)
         assert_close(problem.results("kernels"), problem.results("reference"), torch.float64)
     finally:
         torch.set_num_threads(before)
@@ -220,13 +233,14 @@ def test_symbols_of_any_integer_type_within_their_range(steps, compiled):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_the_op_tells_its_shapes(cell, compiled):
-    problem = Problem(cell, 3, LENGTHS["different"], torch.float32, directions=2)
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_the_op_tells_its_shapes(cell, norm, compiled):
+    problem = Problem(cell, 3, LENGTHS["different"], torch.float32, directions=2, norm=norm)
     c = problem.state[1] if cell == "lstm" else None
     torch.use_deterministic_algorithms(False)  # opcheck compares what is never written, too
     found = opcheck(
         compiled_ops.forward,
-        (cell, problem.data, problem.state[0], c, *problem.weights[:5], None, None, problem.batch_sizes, True),
+        (cell, problem.data, problem.state[0], c, *problem.weights[:-1], None, None, problem.batch_sizes, True),
     )
     assert set(found.values()) == {"SUCCESS"}
 
@@ -291,6 +305,13 @@ def test_a_third_derivative_is_refused(compiled):
         torch.autograd.grad(first.square().sum(), problem.data, create_graph=True)
 
 
+def test_a_norm_together_with_a_projection_is_refused():
+    weights = Weights(hh=[torch.randn(16, 2)], norm_hh=[torch.ones(16)], hr=[torch.randn(2, 4)])
+    state = (torch.zeros(1, 3, 2), torch.zeros(1, 3, 4))
+    with pytest.raises(ValueError, match=r"norm_hh together with weights\.hr, found both"):
+        layer("lstm", torch.randn(3, 16), state, weights, torch.tensor([3]))
+
+
 def spoilt(change):
     problem = Problem("lstm", 3, [2, 1], torch.float32, mask=True, resets=True)
     change(problem)
@@ -316,6 +337,17 @@ def spoilt(change):
         (lambda p: setattr(p, "batch_sizes", torch.tensor([1, 2])), "never grow"),
         (lambda p: setattr(p, "batch_sizes", torch.tensor([3])), "never grow"),
         (lambda p: setattr(p, "state", (p.state[0], p.state[1].double())), "found float32 and float64"),
+        (
+            lambda p: setattr(p, "weights", p.weights._replace(norm_ih=[torch.zeros(3)])),
+            "norm_ih of shape (12,)",
+        ),
+        (
+            lambda p: (
+                setattr(p, "weights", Weights(hh=p.weights.hh, norm_ih=[torch.zeros(12)])),
+                setattr(p, "data", torch.zeros(3, 12)),
+            ),
+            "expected weights.ih with weights.norm_ih, found none",
+        ),
     ],
 )
 def test_sizes_and_types_are_checked_before_any_address_is_taken(change, words, compiled):

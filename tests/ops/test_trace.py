@@ -9,7 +9,7 @@ SIZES = torch.tensor([4, 3, 3, 1, 1])
 GATES = {"elman_tanh": 1, "elman_relu": 1, "lstm": 4, "gru": 3}
 
 
-def arguments(cell, directions=1, hidden=5):
+def arguments(cell, directions=1, hidden=5, norm=False):
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape):
@@ -21,6 +21,8 @@ def arguments(cell, directions=1, hidden=5):
         ih=[draw(rows, 3) for _ in range(directions)],
         bias_ih=[draw(rows) for _ in range(directions)],
         bias_hh=[draw(rows) for _ in range(directions)],
+        norm_ih=[draw(rows) for _ in range(directions)] if norm else [],
+        norm_hh=[draw(rows) for _ in range(directions)] if norm else [],
     )
     state = tuple(draw(directions, 4, hidden) for _ in range(2 if cell == "lstm" else 1))
     return cell, draw(int(SIZES.sum()), 3), state, weights, SIZES
@@ -28,8 +30,9 @@ def arguments(cell, directions=1, hidden=5):
 
 @pytest.mark.parametrize("directions", [1, 2])
 @pytest.mark.parametrize("cell", GATES)
-def test_gives_what_the_op_gives(cell, directions):
-    given = arguments(cell, directions)
+@pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
+def test_gives_what_the_op_gives(cell, directions, norm):
+    given = arguments(cell, directions, norm=norm)
     torch.testing.assert_close(Trace().layer(*given), layer(*given, backend="reference"))
 
 

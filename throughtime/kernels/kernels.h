@@ -33,13 +33,27 @@ struct Source {
   int64_t depth_stride, group_stride, unit_stride;
 };
 
+// A product is made normal before it reaches the gates: mean 0 and variance 1 in each of them, then scaled; see norm.h.
+template <class T>
+struct Norm {
+  const T* scale;  // [G * H], or null: the product stays as it is
+  // What the forward pass gives, or null, and the backward pass takes:
+  T* normalised;  // [N, G * H]: the product before the scale
+  T* rates;       // [N, G]: 1 / standard deviation
+  // What the backward pass adds to; every row range has its own:
+  T* grad_scale;  // [G * H]
+  T* grad_bias;   // [G * H]: of the bias behind the norm
+  T epsilon;      // added to the variance
+};
+
 // What the input contributes to the gates of each step.
 template <class T>
 struct Input {
   const T* data;           // rows `stride` apart: [N, depth] to be multiplied, or contributions [N, G * H] as they are
   const int64_t* symbols;  // [N] or null: step n's contribution is row symbols[n] of data [V, G * H]
   const T* packed;         // a matrix [G * H, depth] in panels, or null
-  const T* bias;           // [G * H] or null, with the matrix
+  const T* bias;           // [G * H] or null, with the matrix or a norm
+  Norm<T> norm;
   int64_t depth, stride;
 };
 
@@ -49,15 +63,12 @@ struct Forward {
   Input<T> input;
   const T* packed;       // the recurrent matrix [G * H, H] in panels
   const T* bias;         // [G * H] or null, added to the recurrent product
-  const T* norm;         // [G * H] or null: scale of the normalised recurrent product
+  Norm<T> norm;          // of the recurrent product
   const T* mask;         // [B, H] or null: multiplies h where it enters the product
   T* state[2];           // h (and c) [B, H]: the initial state comes in, the final one goes out
   T* outputs;            // [N, H], rows `outputs_stride` apart
   T* saved;              // [N, S * H] or null
-  T* normalised;         // [N, G * H] or null: the recurrent product with mean 0 and variance 1 in each gate
-  T* rates;              // [N, G] or null: 1 / standard deviation
   int64_t outputs_stride;
-  T epsilon;
   bool reverse;
 };
 
@@ -76,20 +87,16 @@ template <class T>
 struct Backward {
   const Block* block;       // or null
   const T* packed;          // the recurrent matrix's transpose in panels
-  const T* norm;
+  Norm<T> input_norm, norm;
   const T* mask;
   const T* initial[2];      // h (and c) [B, H] before the first step
   const T* outputs;
   const T* saved;
-  const T* normalised;
-  const T* rates;
   const T* grad_outputs;    // [N, H], rows `grad_outputs_stride` apart
   T* grad_state[2];         // [B, H]: of the final state in, of the initial state out
   T* grad_inputs;           // [N, G * H], rows `grad_inputs_stride` apart
-  T* grad_products;         // [N, G * H]: of the recurrent product, or null where it equals grad_inputs
+  T* grad_products;         // [N, G * H]: of the recurrent product, or null where it equals grad_inputs: without norms
   T* previous;              // [N, H]: what entered the recurrent product at each step
-  T* grad_norm;             // [G * H] or null; every row range has its own
-  T* grad_bias;             // [G * H], only with a norm; every row range has its own
   int64_t outputs_stride, grad_outputs_stride, grad_inputs_stride;
   bool reverse;
 };

@@ -167,6 +167,15 @@ void add(int threads, T* to, const T* from, int64_t size) {
   });
 }
 
+// That of a direction; the backward pass adds to `sums` [2 * G * H].
+template <class T, class Layer>
+Norm<T> norm_of(const Layer& layer, const Norms<T>& norms, int64_t direction, T epsilon, T* sums) {
+  if (!norms.scales) return {};
+  const int64_t gates = direction * layer.rows * gates_of(layer.cell), GH = gates_of(layer.cell) * layer.hidden;
+  return {norms.scales[direction], at(norms.normalised, gates * layer.hidden), at(norms.rates, gates), sums,
+          at(sums, GH), epsilon};
+}
+
 // ---- forward ----
 
 template <class T>
@@ -190,7 +199,8 @@ void forward(const LayerForward<T>& layer) {
   bool in_loop = layer.input_weights;
   if (in_loop && int64_t(plan.jobs.size()) < plan.threads) {  // too few rows: but products have columns
     T* const made = workspace<T>(For::gradients, N * gates);
-    product<T>({layer.data, layer.input_weights, layer.input_biases, made, N, F, G * H, D, false, layer.threads});
+    const T* const* const biases = layer.input_norms.scales ? nullptr : layer.input_biases;  // not before the norm
+    product<T>({layer.data, layer.input_weights, biases, made, N, F, G * H, D, false, layer.threads});
     contributions = made, in_loop = false;
   }
   std::vector<Source<T>> matrices;
@@ -202,22 +212,20 @@ void forward(const LayerForward<T>& layer) {
   run_jobs(plan.threads, int64_t(plan.jobs.size()), [&](int number) {
     const Job& job = plan.jobs[size_t(number)];
     const int64_t d = job.direction, state = d * layer.batch * H;
-    Input<T> input = {at(contributions, d * G * H), layer.symbols, nullptr, nullptr, 0, gates};
-    if (in_loop)
-      input = {layer.data, nullptr, packed[size_t(D + d)], layer.input_biases ? layer.input_biases[d] : nullptr, F, F};
+    const T* const bias = layer.input_biases ? layer.input_biases[d] : nullptr;
+    const Norm<T> norm = norm_of<T>(layer, layer.input_norms, d, layer.epsilon, nullptr);
+    Input<T> input = {at(contributions, d * G * H), layer.symbols, nullptr, bias, norm, 0, gates};
+    if (in_loop) input = {layer.data, nullptr, packed[size_t(D + d)], bias, norm, F, F};
     const Forward<T> direction = {
         input,
         packed[size_t(d)],
         layer.biases ? layer.biases[d] : nullptr,
-        layer.norms ? layer.norms[d] : nullptr,
+        norm_of<T>(layer, layer.norms, d, layer.epsilon, nullptr),
         at(layer.mask, state),
         {at(layer.state[0], state), at(layer.state[1], state)},
         layer.outputs + d * H,
         at(layer.saved, d * N * S * H),
-        at(layer.normalised, d * N * G * H),
-        at(layer.rates, d * N * G),
         D * H,
-        layer.epsilon,
         d == 1,
     };
     k.forward(layer.cell, plan.shape, direction, job.first, job.last);
@@ -236,35 +244,75 @@ struct Gradients {
   int64_t stride;  // of inputs
 };
 
-// `sums` [2 * G * H]: the job's own, of the norms' and their biases' gradients; or null.
+// The gradients of norms' scales and of the biases behind them; every job has sums of its own over its rows.
 template <class T>
-void run_backward(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k, const T* packed, const Job& job,
-                  const Gradients<T>& to, T* sums) {
-  const int64_t H = layer.hidden, G = gates_of(layer.cell), S = saved_of(layer.cell), D = layer.directions;
-  const int64_t N = plan.rows(), d = job.direction, state = d * layer.batch * H;
+class NormSums {
+ public:
+  NormSums(const LayerBackward<T>& layer, const Norms<T>& norms, T* grad_biases, const Plan& plan)
+      : layer(layer), norms(norms), grad_biases(grad_biases), plan(plan), GH(gates_of(layer.cell) * layer.hidden),
+        apart(2 * GH + 64 / int64_t(sizeof(T))), sums(norms.scales ? plan.jobs.size() * size_t(apart) : 0, T(0)) {}
+
+  // As the loop of that job takes it.
+  Norm<T> norm(int64_t job) {
+    return norm_of<T>(layer, norms, plan.jobs[size_t(job)].direction, T(0), at(sums.data(), job * apart));
+  }
+
+  // To the layer's.
+  void hand_over() const {
+    for (size_t job = 0; norms.scales && job < plan.jobs.size(); job++) {
+      const int64_t to = plan.jobs[job].direction * GH;
+      const T* const own = sums.data() + int64_t(job) * apart;
+      add(1, norms.grad_scales + to, own, GH);
+      if (grad_biases) add(1, grad_biases + to, own + GH, GH);
+    }
+  }
+
+ private:
+  const LayerBackward<T>& layer;
+  const Norms<T>& norms;
+  T* const grad_biases;
+  const Plan& plan;
+  const int64_t GH, apart;  // no two jobs write to one cache line
+  std::vector<T> sums;
+};
+
+// What the jobs of a backward pass share.
+template <class T>
+struct Pass {
+  const LayerBackward<T>& layer;
+  const Plan& plan;
+  const Kernels<T>& k;
+  const std::vector<const T*> packed;
+  const bool separate;  // whether the gradient of the recurrent product is another than the input's
+  NormSums<T> input_norms, norms;
+};
+
+template <class T>
+void run_backward(Pass<T>& pass, int64_t number, const Gradients<T>& to) {
+  const LayerBackward<T>& layer = pass.layer;
+  const Job& job = pass.plan.jobs[size_t(number)];
+  const int64_t H = layer.hidden, S = saved_of(layer.cell), D = layer.directions;
+  const int64_t N = layer.rows, d = job.direction, state = d * layer.batch * H;
   const Backward<T> direction = {
       to.block,
-      packed,
-      layer.norms ? layer.norms[d] : nullptr,
+      pass.packed[size_t(d)],
+      pass.input_norms.norm(number),
+      pass.norms.norm(number),
       at(layer.mask, state),
       {at(layer.initial[0], state), at(layer.initial[1], state)},
       layer.outputs + d * H,
       at(layer.saved, d * N * S * H),
-      at(layer.normalised, d * N * G * H),
-      at(layer.rates, d * N * G),
       layer.grad_outputs + d * H,
       {at(layer.grad_state[0], state), at(layer.grad_state[1], state)},
       to.inputs,
       to.products,
       to.previous,
-      sums,
-      at(sums, G * H),
       D * H,
       D * H,
       to.stride,
       d == 1,
   };
-  k.backward(layer.cell, plan.shape, direction, job.first, job.last);
+  pass.k.backward(layer.cell, pass.plan.shape, direction, job.first, job.last);
 }
 
 // A few steps' gradients at a time, while they are in cache: into those of the input and of the weights.
@@ -276,21 +324,21 @@ class BlockWork {
   static int64_t rows(const Plan& plan) { return std::max(fewest, plan.shape.batch); }
 
   // In elements; places are counted as T too.
-  static int64_t size(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k, bool separate) {
+  static int64_t size(const Pass<T>& pass) {
+    const LayerBackward<T>& layer = pass.layer;
     const int64_t H = layer.hidden, GH = gates_of(layer.cell) * H, F = layer.depth;
-    const int64_t per_row = GH * (separate ? 2 : 1) + H + 2 * F + int64_t(sizeof(int64_t) / sizeof(T));
-    return align(rows(plan) * per_row + GH * (F + H + 2) + scratch_size(k, std::max(F, H), GH));
+    const int64_t per_row = GH * (pass.separate ? 2 : 1) + H + 2 * F + int64_t(sizeof(int64_t) / sizeof(T));
+    return align(rows(pass.plan) * per_row + GH * (F + H + 2) + scratch_size(pass.k, std::max(F, H), GH));
   }
 
   // `own_weights`: the job adds to its own sums, in the end of `memory`; otherwise right to the layer's.
-  BlockWork(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k, const Job& job, T* memory,
-            T* grad_data, const T* transposed, bool separate, bool own_weights)
-      : layer(layer), k(k), H(layer.hidden), GH(gates_of(layer.cell) * H), F(layer.depth), grad_data(grad_data),
-        transposed(transposed) {
-    const int64_t R = rows(plan), d = job.direction;
+  BlockWork(const Pass<T>& pass, int64_t d, T* memory, T* grad_data, bool own_weights)
+      : layer(pass.layer), k(pass.k), H(layer.hidden), GH(gates_of(layer.cell) * H), F(layer.depth),
+        grad_data(grad_data), transposed(grad_data ? pass.packed[size_t(layer.directions + d)] : nullptr) {
+    const int64_t R = rows(pass.plan);
     block = {R, reinterpret_cast<int64_t*>(take(memory, R * int64_t(sizeof(int64_t) / sizeof(T)))), use, this};
     inputs = take(memory, R * GH);
-    products = separate ? take(memory, R * GH) : nullptr;
+    products = pass.separate ? take(memory, R * GH) : nullptr;
     previous = take(memory, R * H);
     vectors = take(memory, R * F);
     to_vectors = take(memory, R * F);
@@ -303,7 +351,8 @@ class BlockWork {
       input_weights = layer.grad_input_weights + d * GH * F, weights = layer.grad_weights + d * GH * H;
       input_biases = at(layer.grad_input_biases, d * GH), biases = at(layer.grad_biases, d * GH);
     }
-    if (layer.norms) biases = nullptr;  // the loop has them
+    if (layer.input_norms.scales) input_biases = nullptr;  // the norms' sums have them
+    if (layer.norms.scales) biases = nullptr;
   }
 
   Gradients<T> gradients() const { return {&block, inputs, products, previous, GH}; }
@@ -312,7 +361,7 @@ class BlockWork {
   void hand_over(int64_t d) const {
     add(layer.threads, layer.grad_input_weights + d * GH * F, input_weights, GH * F);
     add(layer.threads, layer.grad_weights + d * GH * H, weights, GH * H);
-    if (layer.grad_input_biases) add(1, layer.grad_input_biases + d * GH, input_biases, GH);
+    if (layer.grad_input_biases && input_biases) add(1, layer.grad_input_biases + d * GH, input_biases, GH);
     if (layer.grad_biases && biases) add(1, layer.grad_biases + d * GH, biases, GH);
   }
 
@@ -351,51 +400,49 @@ class BlockWork {
 };
 
 template <class T>
-void backward_in_blocks(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k,
-                        const std::vector<const T*>& packed, bool separate, T* norm_sums) {
-  const int64_t D = layer.directions, N = plan.rows(), F = layer.depth, jobs = int64_t(plan.jobs.size());
-  const int64_t size = BlockWork<T>::size(layer, plan, k, separate), GH = gates_of(layer.cell) * layer.hidden;
+void backward_in_blocks(Pass<T>& pass) {
+  const LayerBackward<T>& layer = pass.layer;
+  const std::vector<Job>& all = pass.plan.jobs;
+  const int64_t D = layer.directions, N = layer.rows, F = layer.depth, jobs = int64_t(all.size());
+  const int64_t size = BlockWork<T>::size(pass);
   T* const memory = workspace<T>(For::gradients, jobs * size + (D - 1) * N * F);
   T* const other = memory + jobs * size;  // the gradient of the data, from the second direction
   std::vector<std::unique_ptr<BlockWork<T>>> works;
   for (int64_t number = 0; number < jobs; number++) {
-    const int64_t d = plan.jobs[size_t(number)].direction;
-    works.push_back(std::make_unique<BlockWork<T>>(
-        layer, plan, k, plan.jobs[size_t(number)], memory + number * size,
-        layer.grad_data ? (d ? other : layer.grad_data) : nullptr, layer.grad_data ? packed[size_t(D + d)] : nullptr,
-        separate, number >= D));  // the first jobs are one a direction
+    const int64_t d = all[size_t(number)].direction;
+    const bool own_weights = number >= D;  // the first jobs are one a direction
+    T* const grad_data = layer.grad_data ? (d ? other : layer.grad_data) : nullptr;
+    works.push_back(std::make_unique<BlockWork<T>>(pass, d, memory + number * size, grad_data, own_weights));
   }
-  run_jobs(plan.threads, jobs, [&](int number) {
-    const Job& job = plan.jobs[size_t(number)];
-    run_backward<T>(layer, plan, k, packed[size_t(job.direction)], job, works[size_t(number)]->gradients(),
-                    at(norm_sums, number * 2 * GH));
-  });
-  for (int64_t number = D; number < jobs; number++)
-    works[size_t(number)]->hand_over(plan.jobs[size_t(number)].direction);
+  run_jobs(pass.plan.threads, jobs,
+           [&](int number) { run_backward<T>(pass, number, works[size_t(number)]->gradients()); });
+  for (int64_t number = D; number < jobs; number++) works[size_t(number)]->hand_over(all[size_t(number)].direction);
   if (layer.grad_data && D == 2) add(layer.threads, layer.grad_data, other, N * F);
 }
 
 // All steps' gradients, and then products with all of them.
 template <class T>
-void backward_whole(const LayerBackward<T>& layer, const Plan& plan, const Kernels<T>& k,
-                    const std::vector<const T*>& packed, bool separate, T* norm_sums) {
-  const int64_t H = layer.hidden, GH = gates_of(layer.cell) * H, D = layer.directions, N = plan.rows(), F = layer.depth;
+void backward_whole(Pass<T>& pass) {
+  const LayerBackward<T>& layer = pass.layer;
+  const bool separate = pass.separate;
+  const int64_t H = layer.hidden, GH = gates_of(layer.cell) * H, D = layer.directions, N = layer.rows, F = layer.depth;
   const int64_t wide = layer.grad_inputs ? 0 : N * D * GH;
   T* const memory = workspace<T>(For::gradients, wide + (separate ? D * N * GH : 0) + D * N * H);
   T* const inputs = layer.grad_inputs ? layer.grad_inputs : memory;
   T* const products = separate ? memory + wide : nullptr;
   T* const previous = memory + wide + (separate ? D * N * GH : 0);
-  run_jobs(plan.threads, int64_t(plan.jobs.size()), [&](int number) {
-    const Job& job = plan.jobs[size_t(number)];
-    const int64_t d = job.direction;
-    const Gradients<T> to = {nullptr, inputs + d * GH, at(products, d * N * GH), previous + d * N * H, D * GH};
-    run_backward<T>(layer, plan, k, packed[size_t(d)], job, to, at(norm_sums, number * 2 * GH));
+  run_jobs(pass.plan.threads, int64_t(pass.plan.jobs.size()), [&](int number) {
+    const int64_t d = pass.plan.jobs[size_t(number)].direction;
+    run_backward<T>(pass, number,
+                    {nullptr, inputs + d * GH, at(products, d * N * GH), previous + d * N * H, D * GH});
   });
   for (int64_t d = 0; d < D; d++)
     outer<T>({separate ? products + d * N * GH : inputs + d * GH, previous + d * N * H, layer.grad_weights + d * GH * H,
-              layer.norms ? nullptr : at(layer.grad_biases, d * GH), N, GH, H, separate ? GH : D * GH, layer.threads});
+              layer.norms.scales ? nullptr : at(layer.grad_biases, d * GH), N, GH, H, separate ? GH : D * GH,
+              layer.threads});
   if (!layer.input_weights) return;
-  outer<T>({inputs, layer.data, layer.grad_input_weights, layer.grad_input_biases, N, D * GH, F, D * GH, layer.threads});
+  outer<T>({inputs, layer.data, layer.grad_input_weights, layer.input_norms.scales ? nullptr : layer.grad_input_biases,
+            N, D * GH, F, D * GH, layer.threads});
   if (!layer.grad_data) return;
   T* const matrix = workspace<T>(For::weights, D * GH * F);
   for (int64_t d = 0; d < D; d++)
@@ -409,7 +456,7 @@ void backward_whole(const LayerBackward<T>& layer, const Plan& plan, const Kerne
 template <class T>
 void backward(const LayerBackward<T>& layer) {
   const int64_t H = layer.hidden, G = gates_of(layer.cell), D = layer.directions, F = layer.depth;
-  const bool separate = layer.cell == Cell::gru || layer.norms;
+  const bool separate = layer.cell == Cell::gru || layer.input_norms.scales || layer.norms.scales;
   // Every thread has sums of its own for the weights' gradients: of larger matrices they would not stay in its cache.
   constexpr int64_t largest = int64_t(4) << 20;
   const Plan plan(layer, layer.input_weights ? F : 0);
@@ -420,18 +467,13 @@ void backward(const LayerBackward<T>& layer) {
   for (int64_t d = 0; d < D && in_blocks && layer.grad_data; d++)
     matrices.push_back({layer.input_weights[d], G * H, 1, F, F, 0, 1});
   const Kernels<T>& k = kernels<T>();  // once: another may be chosen meanwhile
-  const auto packed = pack(k, matrices, plan.threads);
-  const int64_t jobs = int64_t(plan.jobs.size());
-  std::vector<T> sums(layer.norms ? size_t(jobs * 2 * G * H) : 0, T(0));  // a job's own sums over its rows
-  T* const norm_sums = layer.norms ? sums.data() : nullptr;
-  if (in_blocks) backward_in_blocks(layer, plan, k, packed, separate, norm_sums);
-  else backward_whole(layer, plan, k, packed, separate, norm_sums);
-  for (int64_t number = 0; layer.norms && number < jobs; number++)
-    for (int64_t j = 0; j < G * H; j++) {
-      const int64_t to = plan.jobs[size_t(number)].direction * G * H + j;
-      layer.grad_norms[to] += sums[size_t(number * 2 * G * H + j)];
-      layer.grad_biases[to] += sums[size_t((number * 2 + 1) * G * H + j)];
-    }
+  Pass<T> pass = {layer, plan, k, pack(k, matrices, plan.threads), separate,
+                  {layer, layer.input_norms, layer.grad_input_biases, plan},
+                  {layer, layer.norms, layer.grad_biases, plan}};
+  if (in_blocks) backward_in_blocks(pass);
+  else backward_whole(pass);
+  pass.input_norms.hand_over();
+  pass.norms.hand_over();
 }
 
 template <class T>

@@ -5,6 +5,15 @@
 
 namespace throughtime {
 
+// The norms of a layer's products, of the input's or of the recurrent ones; D directions.
+template <class T>
+struct Norms {
+  const T* const* scales;  // D of [G * H], or null: there are none
+  T* normalised;           // [D, N, G * H]: what the forward pass gives, or null, and the backward pass takes
+  T* rates;                // [D, N, G]: likewise
+  T* grad_scales;          // [D, G * H]: added to by the backward pass
+};
+
 // All arrays are contiguous; D directions. Null where something is not there.
 template <class T>
 struct LayerForward {
@@ -20,14 +29,12 @@ struct LayerForward {
   const T* const* input_biases;   // D of [G * H], or null
   const T* const* weights;      // D of [G * H, H]
   const T* const* biases;       // D of [G * H], or null
-  const T* const* norms;        // D of [G * H], or null
+  Norms<T> input_norms, norms;
   T epsilon;
   const T* mask;                // [D, B, H]
   T* state[2];                  // [D, B, H]
   T* outputs;                   // [N, D * H]
   T* saved;                     // [D, N, S * H]
-  T* normalised;                // [D, N, G * H]
-  T* rates;                     // [D, N, G]
 };
 
 template <class T>
@@ -41,13 +48,11 @@ struct LayerBackward {
   int64_t depth;                  // F
   const T* const* input_weights;  // D of [G * H, F], or null
   const T* const* weights;
-  const T* const* norms;
+  Norms<T> input_norms, norms;
   const T* mask;
   const T* initial[2];            // [D, B, H]
   const T* outputs;
   const T* saved;
-  const T* normalised;
-  const T* rates;
   const T* grad_outputs;          // [N, D * H]
   T* grad_state[2];               // [D, B, H]: of the final state in, of the initial state out
   T* grad_inputs;                 // [N, D * G * H], without input weights
@@ -57,7 +62,6 @@ struct LayerBackward {
   T* grad_input_biases;           // [D, G * H], or null
   T* grad_weights;                // [D, G * H, H]
   T* grad_biases;                 // [D, G * H], or null: of the recurrent products' biases
-  T* grad_norms;                  // [D, G * H], with norms; then grad_biases too
 };
 
 template <class T>

@@ -4,7 +4,7 @@
 // (x) and the recurrence (u) contribute to its gates, and `backward` from the gradient of its state to those of x and u.
 #pragma once
 
-#include "product.h"
+#include "norm.h"
 
 namespace throughtime::THROUGHTIME_ISA {
 
@@ -19,13 +19,6 @@ inline int64_t running(const Shape& s, int64_t t, int64_t first, int64_t last) {
   return end > first ? end - first : 0;
 }
 
-template <class T>
-inline T sum_of(Vec<T> v) {
-  T sum = 0;
-  for (int i = 0; i < lanes<T>; i++) sum += v[i];
-  return sum;
-}
-
 // ---- forward --------------------------------------------------------------------------------------------------------
 
 template <class C, class T>
@@ -34,7 +27,7 @@ class ForwardLoop {
   ForwardLoop(const Shape& s, const Forward<T>& d, int64_t first, int64_t last)
       : s(s), d(d), first(first), last(last), H(s.hidden), width(padded<T>(H)), wide(padded<T>(H) * C::gates),
         panels(H, C::gates, H), input_panels(d.input.depth, C::gates, H), entering(2 * (last - first) * width),
-        products(d.norm ? (last - first) * wide : 0), vectors(d.input.packed ? most_prepared() * d.input.depth : 0),
+        products(normal() ? (last - first) * wide : 0), vectors(d.input.packed ? most_prepared() * d.input.depth : 0),
         contributions(d.input.packed ? most_prepared() * wide : 0) {}
 
   void run() {
@@ -61,6 +54,8 @@ class ForwardLoop {
   int64_t prepared = 0, used = 0;           // rows of contributions
   int now = 0;
 
+  bool normal() const { return d.norm.scale || d.input.norm.scale; }
+
   // The step of the sequences that is read `step`-th.
   int64_t at(int64_t step) const { return d.reverse ? s.steps - 1 - step : step; }
 
@@ -68,7 +63,7 @@ class ForwardLoop {
   static constexpr int64_t enough = 96;
   int64_t most_prepared() const { return enough > last - first ? enough : last - first; }
 
-  // The input's contributions to the gates from `step` on, for as many steps as have room.
+  // The input's contributions to the gates from `step` on, for as many steps as have room; a norm is still to come.
   void prepare(int64_t step) {
     const int64_t depth = d.input.depth;
     prepared = used = 0;
@@ -80,11 +75,12 @@ class ForwardLoop {
         std::memcpy(vectors.row((prepared + row) * depth), from + row * d.input.stride, size_t(depth) * sizeof(T));
       prepared += rows;
     }
+    const bool biased = d.input.bias && !d.input.norm.scale;
     auto use = [&](const Part& part, const T* tile) {
       for (int64_t b = 0; b < part.blocks; b++) {
         const int64_t unit = (part.block + b) * lanes<T>;
         for (int g = 0; g < G; g++) {
-          const Vec<T> bias = d.input.bias ? load(d.input.bias + g * H + unit, H - unit) : Vec<T>{};
+          const Vec<T> bias = biased ? load(d.input.bias + g * H + unit, H - unit) : Vec<T>{};
           for (int64_t m = 0; m < part.rows; m++)
             store(contributions.row((part.row + m) * wide + g * width + unit),
                   load(tile + ((m * part.blocks + b) * G + g) * lanes<T>) + bias);
@@ -121,7 +117,7 @@ class ForwardLoop {
     if (s.resets)
       for (int64_t row = 0; row < rows; row++)
         if (s.resets[place + row]) reset(row);
-    if (d.norm) {
+    if (normal()) {
       advance_normalised(place, rows);
     } else {
       auto ahead = [&](const Part& part) { fetch(place, part); };
@@ -129,7 +125,7 @@ class ForwardLoop {
         for (int64_t m = 0; m < part.rows; m++)
           for (int64_t b = 0; b < part.blocks; b++)
             update(place + part.row + m, part.row + m, part.block + b, tile + (m * part.blocks + b) * G * lanes<T>,
-                   lanes<T>);
+                   lanes<T>, AsItIs(), AsItIs());
       };
       multiply<T>(panels, d.packed, entry(0, now), width, rows, ahead, use);
     }
@@ -145,32 +141,15 @@ class ForwardLoop {
             store(products.row((part.row + m) * wide + g * width + (part.block + b) * lanes<T>),
                   load(tile + ((m * part.blocks + b) * G + g) * lanes<T>));
     };
-    multiply<T>(panels, d.packed, entry(0, now), width, rows, nothing_ahead, use);
+    auto ahead = [&](const Part& part) { fetch(place, part); };
+    multiply<T>(panels, d.packed, entry(0, now), width, rows, ahead, use);
     for (int64_t row = 0; row < rows; row++) {
-      for (int g = 0; g < G; g++) normalise(place + row, g, products.row(row * wide + g * width));
+      const Contribution input = contribution(place + row, row);
+      const T* const product = products.row(row * wide);
+      const Normal<G, T> of_input(d.input.norm, H, place + row, input.data, input.stride);
+      const Normal<G, T> of_product(d.norm, H, place + row, product, width);
       for (int64_t block = 0; block * lanes<T> < H; block++)
-        update(place + row, row, block, products.row(row * wide + block * lanes<T>), width);
-    }
-  }
-
-  // u [H] to scale * (u - mean) / deviation; lanes beyond H are zero and stay so.
-  void normalise(int64_t place, int gate, T* u) {
-    Vec<T> sum{};
-    for (int64_t j = 0; j < H; j += lanes<T>) sum += load(u + j);
-    const T mean = sum_of<T>(sum) / T(H);
-    Vec<T> squares{};
-    for (int64_t j = 0; j < H; j += lanes<T>) {
-      const Vec<T> centred = load(u + j) - mean;
-      store(u + j, centred, H - j);
-      const Vec<T> kept = load(u + j);
-      squares = fma(kept, kept, squares);
-    }
-    const T rate = T(1) / T(__builtin_sqrt(double(sum_of<T>(squares) / T(H) + d.epsilon)));
-    if (d.rates) d.rates[place * G + gate] = rate;
-    for (int64_t j = 0; j < H; j += lanes<T>) {
-      const Vec<T> unit = load(u + j) * rate;
-      if (d.normalised) store(d.normalised + (place * G + gate) * H + j, unit, H - j);
-      store(u + j, unit * load(d.norm + gate * H + j, H - j));
+        update(place + row, row, block, product + block * lanes<T>, width, of_input, of_product);
     }
   }
 
@@ -187,20 +166,27 @@ class ForwardLoop {
         if (d.saved)
           for (int j = 0; j < C::saved; j++)
             __builtin_prefetch(d.saved + ((place + m) * C::saved + j) * H + unit, 1);
+        const T* const normal[] = {d.input.norm.normalised, d.norm.normalised};
+        for (const T* to : normal)
+          for (int g = 0; to && g < G; g++) __builtin_prefetch(to + ((place + m) * G + g) * H + unit, 1);
       }
   }
 
-  void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride) {
+  template <class OfInput, class OfProduct>
+  void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride, const OfInput& of_input,
+              const OfProduct& of_product) {
     const int64_t left = H - block * lanes<T>;
-    if (left >= lanes<T>) update(place, row, block, product, stride, Whole());
-    else update(place, row, block, product, stride, left);
+    if (left >= lanes<T>) update(place, row, block, product, stride, of_input, of_product, Whole());
+    else update(place, row, block, product, stride, of_input, of_product, left);
   }
 
-  // The gates and the state of a vector of units; u's gates stand `stride` apart.
-  template <class Left>
-  void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride, Left left) {
+  // The gates and the state of a vector of units; the product's gates stand `stride` apart.
+  template <class OfInput, class OfProduct, class Left>
+  void update(int64_t place, int64_t row, int64_t block, const T* product, int64_t stride, const OfInput& of_input,
+              const OfProduct& of_product, Left left) {
     const int64_t H = this->H, unit = block * lanes<T>, own = (first + row) * H + unit;
     const Contribution input = contribution(place, row);
+    const T* const input_bias = d.input.norm.scale && d.input.bias ? d.input.bias + unit : nullptr;
     const T* const bias = d.bias ? d.bias + unit : nullptr;
     const T* const mask = d.mask ? d.mask + own : nullptr;
     T* const states[2] = {d.state[0] + own, C::states == 2 ? d.state[1] + own : nullptr};
@@ -209,8 +195,9 @@ class ForwardLoop {
     T* const kept = d.saved ? d.saved + place * C::saved * H + unit : nullptr;
     Vec<T> x[G], u[G], state[C::states], saved[C::saved + 1];
     for (int g = 0; g < G; g++) {
-      x[g] = load(input.data + g * input.stride + unit, left);
-      u[g] = load(product + g * stride);
+      x[g] = of_input(g, unit, load(input.data + g * input.stride + unit, left), left);
+      u[g] = of_product(g, unit, load(product + g * stride), left);
+      if (input_bias) x[g] += load(input_bias + g * H, left);
       if (bias) u[g] += load(bias + g * H, left);
     }
     for (int j = 0; j < C::states; j++) state[j] = load(states[j], left);
@@ -313,10 +300,13 @@ class BackwardLoop {
     };
     multiply<T>(panels, d.packed, arrival(0, now), wide, rows, ahead, use);
     now = 1 - now;
-    for (int64_t row = 0; row < rows; row++) {
-      if (d.norm) unnormalise(place + row, to + row, row);
-      if (s.resets && s.resets[place + row]) cut(row);
-    }
+    if (d.norm.scale)
+      unnormalise<T>(d.norm, G, H, place, rows, {arrival(0, now), wide}, {d.grad_products + to * G * H, G * H});
+    if (d.input_norm.scale)
+      unnormalise<T>(d.input_norm, G, H, place, rows,
+                     {d.grad_inputs + to * d.grad_inputs_stride, d.grad_inputs_stride}, {nullptr, 0});
+    for (int64_t row = 0; s.resets && row < rows; row++)
+      if (s.resets[place + row]) cut(row);
   }
 
   // h or c [H] of a row before step t.
@@ -336,6 +326,9 @@ class BackwardLoop {
       for (int64_t b = part.block; b < part.block + part.blocks; b++) {
         const int64_t unit = b * lanes<T>;
         for (int j = 0; j < C::saved; j++) __builtin_prefetch(d.saved + (place * C::saved + j) * H + unit);
+        const T* const normal[] = {d.input_norm.normalised, d.norm.normalised};
+        for (const T* from : normal)
+          for (int g = 0; from && g < G; g++) __builtin_prefetch(from + (place * G + g) * H + unit);
         __builtin_prefetch(before + unit);
         __builtin_prefetch(d.grad_outputs + place * d.grad_outputs_stride + unit);
         if (d.block) continue;
@@ -357,7 +350,8 @@ class BackwardLoop {
     const T* const kept = C::saved ? d.saved + place * C::saved * H + unit : nullptr;
     const T* const mask = d.mask ? d.mask + own : nullptr;
     T* const to_inputs = d.grad_inputs + to * d.grad_inputs_stride + unit;
-    T* const to_products = d.grad_products ? d.grad_products + to * G * H + unit : nullptr;
+    // A norm writes the product's gradient once it has turned it into that.
+    T* const to_products = d.grad_products && !d.norm.scale ? d.grad_products + to * G * H + unit : nullptr;
     T* const to_arrival = arrival(row, 1 - now) + unit;
     T* const to_previous = d.previous + to * H + unit;
     Vec<T> dstate[C::states], saved[C::saved + 1], dx[G], du[G];
@@ -374,34 +368,6 @@ class BackwardLoop {
       store(to_inputs + g * H, dx[g], left);
       store(to_arrival + g * H, product_gradient, left);
       if (to_products) store(to_products + g * H, product_gradient, left);
-    }
-  }
-
-  // From the gradient of scale * n + bias, n the normalised product, to that of the product:
-  // rate * (e - mean(e) - n mean(e n)) with e = scale * gradient. Ba, Kiros & Hinton (2016).
-  void unnormalise(int64_t place, int64_t to, int64_t row) {
-    for (int g = 0; g < G; g++) {
-      T* gradient = arrival(row, now) + g * H;
-      const T* n = d.normalised + (place * G + g) * H;
-      Vec<T> sum{}, along{};
-      for (int64_t j = 0; j < H; j += lanes<T>) {
-        const int64_t left = H - j, at = g * H + j;
-        const Vec<T> e = load(gradient + j, left), unit = load(n + j, left);
-        store(d.grad_bias + at, load(d.grad_bias + at, left) + e, left);
-        store(d.grad_norm + at, fma(e, unit, load(d.grad_norm + at, left)), left);
-        const Vec<T> scaled = e * load(d.norm + at, left);
-        store(gradient + j, scaled, left);
-        sum += scaled;
-        along = fma(scaled, unit, along);
-      }
-      const T mean = sum_of<T>(sum) / T(H), slope = sum_of<T>(along) / T(H), rate = d.rates[place * G + g];
-      for (int64_t j = 0; j < H; j += lanes<T>) {
-        const int64_t left = H - j;
-        const Vec<T> e = load(gradient + j, left) - mean;
-        const Vec<T> raw = fma(load(n + j, left), broadcast(-slope), e) * rate;
-        store(gradient + j, raw, left);
-        store(d.grad_products + (to * G + g) * H + j, raw, left);
-      }
     }
   }
 

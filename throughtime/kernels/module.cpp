@@ -40,34 +40,45 @@ struct Sizes {
   Address batch_sizes, resets;
 };
 
+struct Norms {
+  Addresses scales;
+  Address normalised, rates, grad_scales;
+};
+
+template <class T>
+tt::Norms<T> norms_at(const Norms& norms, const std::vector<const T*>& scales) {
+  return {or_null(scales), at<T>(norms.normalised), at<T>(norms.rates), at<T>(norms.grad_scales)};
+}
+
 template <class T>
 void forward(const Sizes& s, Address data, int64_t depth, Address symbols, const Addresses& input_weights,
-             const Addresses& input_biases, const Addresses& weights, const Addresses& biases, const Addresses& norms,
-             double epsilon, Address mask, Address h, Address c, Address outputs, Address saved, Address normalised,
-             Address rates) {
+             const Addresses& input_biases, const Norms& input_norms, const Addresses& weights, const Addresses& biases,
+             const Norms& norms, double epsilon, Address mask, Address h, Address c, Address outputs, Address saved) {
   const auto input_weights_at = all_at<T>(input_weights), input_biases_at = all_at<T>(input_biases);
-  const auto weights_at = all_at<T>(weights), biases_at = all_at<T>(biases), norms_at = all_at<T>(norms);
+  const auto weights_at = all_at<T>(weights), biases_at = all_at<T>(biases);
+  const auto input_scales = all_at<T>(input_norms.scales), scales = all_at<T>(norms.scales);
   tt::forward<T>({tt::Cell(s.cell), s.rows, s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
                   at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(data), depth,
                   at<const int64_t>(symbols), or_null(input_weights_at), or_null(input_biases_at), weights_at.data(),
-                  or_null(biases_at), or_null(norms_at), T(epsilon), at<const T>(mask), {at<T>(h), at<T>(c)},
-                  at<T>(outputs), at<T>(saved), at<T>(normalised), at<T>(rates)});
+                  or_null(biases_at), norms_at(input_norms, input_scales), norms_at(norms, scales), T(epsilon),
+                  at<const T>(mask), {at<T>(h), at<T>(c)}, at<T>(outputs), at<T>(saved)});
 }
 
 template <class T>
 void backward(const Sizes& s, Address data, int64_t depth, const Addresses& input_weights, const Addresses& weights,
-              const Addresses& norms, Address mask, Address h, Address c, Address outputs, Address saved,
-              Address normalised, Address rates, Address grad_outputs, Address grad_h, Address grad_c,
-              Address grad_inputs, Address grad_data, Address grad_input_weights, Address grad_input_biases,
-              Address grad_weights, Address grad_biases, Address grad_norms) {
-  const auto input_weights_at = all_at<T>(input_weights), weights_at = all_at<T>(weights), norms_at = all_at<T>(norms);
+              const Norms& input_norms, const Norms& norms, Address mask, Address h, Address c, Address outputs,
+              Address saved, Address grad_outputs, Address grad_h, Address grad_c, Address grad_inputs,
+              Address grad_data, Address grad_input_weights, Address grad_input_biases, Address grad_weights,
+              Address grad_biases) {
+  const auto input_weights_at = all_at<T>(input_weights), weights_at = all_at<T>(weights);
+  const auto input_scales = all_at<T>(input_norms.scales), scales = all_at<T>(norms.scales);
   tt::backward<T>({tt::Cell(s.cell), s.rows, s.steps, s.batch, s.hidden, int64_t(weights.size()), s.threads,
                    at<const int64_t>(s.batch_sizes), at<const uint8_t>(s.resets), at<const T>(data), depth,
-                   or_null(input_weights_at), weights_at.data(), or_null(norms_at), at<const T>(mask),
-                   {at<const T>(h), at<const T>(c)}, at<const T>(outputs), at<const T>(saved), at<const T>(normalised),
-                   at<const T>(rates), at<const T>(grad_outputs), {at<T>(grad_h), at<T>(grad_c)}, at<T>(grad_inputs),
+                   or_null(input_weights_at), weights_at.data(), norms_at(input_norms, input_scales),
+                   norms_at(norms, scales), at<const T>(mask), {at<const T>(h), at<const T>(c)}, at<const T>(outputs),
+                   at<const T>(saved), at<const T>(grad_outputs), {at<T>(grad_h), at<T>(grad_c)}, at<T>(grad_inputs),
                    at<T>(grad_data), at<T>(grad_input_weights), at<T>(grad_input_biases), at<T>(grad_weights),
-                   at<T>(grad_biases), at<T>(grad_norms)});
+                   at<T>(grad_biases)});
 }
 
 template <class T>
@@ -122,6 +133,7 @@ void define(nb::module_& m, const char* type) {
 
 NB_MODULE(_kernels, m) {
   nb::class_<Sizes>(m, "Sizes").def(nb::init<int, int64_t, int64_t, int64_t, int64_t, int, Address, Address>());
+  nb::class_<Norms>(m, "Norms").def(nb::init<Addresses, Address, Address, Address>());
   define<float>(m, "float32");
   define<double>(m, "float64");
   // Multiply-adds of float32 done by so many threads, and nothing else: what a machine can do at best.

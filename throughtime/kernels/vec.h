@@ -86,6 +86,13 @@ inline void store(T* to, Vec<T> v, int64_t count) {
   for (int64_t i = 0; i < count; i++) to[i] = v[i];
 }
 
+template <class T>
+inline T sum_of(Vec<T> v) {
+  T sum = 0;
+  for (int i = 0; i < lanes<T>; i++) sum += v[i];
+  return sum;
+}
+
 // How many elements of a vector there are, where the compiler should know that it is all of them.
 struct Whole {
   constexpr operator int64_t() const { return 1 << 20; }
@@ -97,6 +104,17 @@ inline Vec<T> load(const T* from, Whole) {
 template <class T>
 inline void store(T* to, Vec<T> v, Whole) {
   store(to, v);
+}
+
+// The first `count` elements; the other lanes are zero.
+template <class V>
+inline V first(V v, int64_t count) {
+  for (int64_t i = count; i < int64_t(sizeof v / sizeof v[0]); i++) v[i] = 0;
+  return v;
+}
+template <class V>
+inline V first(V v, Whole) {
+  return v;
 }
 
 // ---- exp, tanh and the logistic function ----------------------------------------------------------------------------

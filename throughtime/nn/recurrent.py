@@ -19,7 +19,6 @@ from throughtime import ops
 from throughtime.nn.stepper import Stepper
 from throughtime.nn.steps import Sequences, Steps, time_major
 from throughtime.ops.layer import BACKENDS
-from throughtime.ops.reference import contribution
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent"]
 
@@ -168,9 +167,6 @@ class Recurrent(nn.Module):
         weights = self._weights(layer)
         if table is not None:  # the table's vectors times W, once each, in the place of every step's
             weights = weights._replace(ih=[ops.linear(weight, table) for weight in weights.ih])
-        if self.layer_norm:
-            data = self._normalised(layer, data, weights)
-            weights = weights._replace(ih=(), bias_ih=())
         return self.op(
             self.cell, data, state, weights, batch_sizes, dropout_mask=mask, resets=resets, backend=self.backend
         )
@@ -181,22 +177,14 @@ class Recurrent(nn.Module):
             return [getattr(self, name) for name in names if name in self._parameters]
 
         return ops.Weights(
-            each("weight_hh"), each("weight_ih"), each("bias_ih"), each("bias_hh"), each("norm_hh"), each("weight_hr")
+            hh=each("weight_hh"),
+            ih=each("weight_ih"),
+            bias_ih=each("bias_ih"),
+            bias_hh=each("bias_hh"),
+            norm_ih=each("norm_ih"),
+            norm_hh=each("norm_hh"),
+            hr=each("weight_hr"),
         )
-
-    def _normalised(self, layer: int, data: Tensor, weights: ops.Weights) -> Tensor:
-        """What the input contributes, mean 0 and variance 1 in each gate, then scaled and shifted: ``[N, D·G·H]``."""
-        plain = weights._replace(bias_ih=())
-        parts = []
-        for direction in range(self.num_directions):
-            if data.is_floating_point():
-                product = ops.linear(data, plain.ih[direction])
-            else:
-                product = contribution(data, plain, direction)
-            normal = F.layer_norm(product.view(len(data), self.gates, -1), (self.hidden_size,)).view_as(product)
-            scaled = normal * getattr(self, f"norm_ih{_suffix(layer, direction)}")
-            parts.append(scaled + weights.bias_ih[direction] if weights.bias_ih else scaled)
-        return torch.cat(parts, dim=1)
 
     def _mask(self, h: Tensor) -> Tensor | None:
         if not (self.training and self.recurrent_dropout):

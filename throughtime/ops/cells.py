@@ -23,12 +23,17 @@ from torch.nn import functional as F
 
 from throughtime.ops.loop import State, run_through_time
 
-__all__ = ["EPSILON", "elman", "gru", "lstm", "recurrent_product"]
+__all__ = ["EPSILON", "elman", "gru", "lstm", "normalised", "recurrent_product"]
 
 EPSILON = 1e-5
 """Added to the variance before a norm divides by its root, as torch's layer norm has it."""
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
+
+
+def normalised(product: Tensor, hidden: int, scale: Tensor) -> Tensor:
+    """A product ``[n, G·H]`` with mean 0 and variance 1 over the ``H`` units of each gate, then scaled."""
+    return F.layer_norm(product.unflatten(1, (-1, hidden)), (hidden,), eps=EPSILON).flatten(1) * scale
 
 
 def recurrent_product(
@@ -39,9 +44,7 @@ def recurrent_product(
         h = h * mask[: len(h)]
     if norm is None:
         return F.linear(h, weight, bias)
-    product = F.linear(h, weight)
-    normal = F.layer_norm(product.view(len(h), -1, weight.shape[1]), weight.shape[1:], eps=EPSILON)
-    product = normal.view_as(product) * norm
+    product = normalised(F.linear(h, weight), weight.shape[1], norm)
     return product if bias is None else product + bias
 
 

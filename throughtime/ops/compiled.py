@@ -13,11 +13,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from throughtime.ops import kernels, reference
+from throughtime.ops import cells, kernels, reference
 from throughtime.ops.reference import Weights
 
 __all__ = ["backward", "forward", "run"]
+
+
+_KEPT = len(kernels.Kept._fields)
 
 
 def _or_empty(like: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
@@ -29,11 +33,6 @@ def _or_none(tensor: Tensor) -> Tensor | None:
     return tensor if tensor.numel() else None
 
 
-def _folded(cell: str, norm: Sequence[Tensor]) -> bool:
-    """Whether both biases are added in one place, the product of the input."""
-    return cell != "gru" and not norm
-
-
 def _forward(
     cell: str,
     data: Tensor,
@@ -43,18 +42,19 @@ def _forward(
     ih: list[Tensor],
     bias_ih: list[Tensor],
     bias_hh: list[Tensor],
-    norm: list[Tensor],
+    norm_ih: list[Tensor],
+    norm_hh: list[Tensor],
     mask: Tensor | None,
     resets: Tensor | None,
     batch_sizes: Tensor,
     save: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Outputs ``[N, D·H]``, final ``h`` and ``c``, and what the backward pass needs of the gates."""
-    if bias_ih and bias_hh and _folded(cell, norm):
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Outputs ``[N, D·H]``, final ``h`` and ``c``, and what the backward pass needs of the gates and norms."""
+    if bias_ih and bias_hh and cell != "gru":  # both are added in one place
         bias_ih, bias_hh = [one + other for one, other in zip(bias_ih, bias_hh, strict=True)], []
     if not data.is_floating_point():
         data, ih, bias_ih = _of_symbols(data, ih, bias_ih)
-    weights = Weights(hh, ih, bias_ih, bias_hh, norm)
+    weights = Weights(hh, ih, bias_ih, bias_hh, norm_ih, norm_hh)
     kept, last_h, last_c = kernels.forward(kernels.Layer.of(cell, data, h, c, weights, mask, resets, batch_sizes), save)
     outputs, *rest = kept
     return _or_empty(h, outputs, last_h, last_c, *rest)  # type: ignore[return-value]
@@ -76,27 +76,28 @@ forward = torch.library.custom_op("throughtime::recurrent_layer", _forward, muta
 
 @forward.register_fake
 def _forward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
-    cell, data, h, c, hh, *_, norm, _, _, _, save = arguments
+    cell, data, h, c, hh, *_, norm_ih, norm_hh, _, _, _, save = arguments
     directions, _, hidden = h.shape
     steps, rows = data.shape[0], hh[0].shape[0]
     width = kernels.SAVED[cell] * hidden if save else 0
     saved = h.new_empty((directions, steps, width) if width else 0)
-    normalised = h.new_empty((directions, steps, rows) if save and norm else 0)
-    rates = h.new_empty((directions, steps, rows // hidden) if save and norm else 0)
+    norms = [
+        h.new_empty((directions, steps, size) if save and norm else 0)
+        for norm in (norm_ih, norm_hh)
+        for size in (rows, rows // hidden)
+    ]
     outputs = h.new_empty(steps, directions * hidden)
     last = h.new_empty(0) if c is None else c.new_empty(c.shape)
-    return outputs, h.new_empty(h.shape), last, saved, normalised, rates
+    return outputs, h.new_empty(h.shape), last, saved, *norms
 
 
 def _forward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    cell, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes, _ = inputs
-    outputs, _, _, saved, normalised, rates = output
-    ctx.cell = cell
-    ctx.counts = [len(part) for part in (hh, ih, bias_ih, bias_hh, norm)]
-    ctx.mark_non_differentiable(saved, normalised, rates)
-    ctx.save_for_backward(
-        data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *hh, *ih, *bias_ih, *bias_hh, *norm
-    )
+    cell, data, h, c, *lists, mask, resets, batch_sizes, _ = inputs
+    outputs, _, _, *kept = output
+    ctx.cell, ctx.counts = cell, [len(own) for own in lists]
+    ctx.mark_non_differentiable(*kept)
+    parameters = [tensor for own in lists for tensor in own]
+    ctx.save_for_backward(data, h, c, mask, resets, batch_sizes, outputs, *kept, *parameters)
 
 
 def _lists(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Any]]:
@@ -108,17 +109,14 @@ def _lists(tensors: Sequence[Any], counts: Sequence[int]) -> list[list[Any]]:
 
 
 def _gradients(ctx: Any, grad_outputs: Tensor, grad_h: Tensor, grad_c: Tensor, *_: Any) -> tuple[Any, ...]:
-    data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *rest = ctx.saved_tensors
-    hh, ih, bias_ih, bias_hh, norm = _lists(rest, ctx.counts)
+    data, h, c, mask, resets, batch_sizes, *rest = ctx.saved_tensors
+    kept, parameters = rest[:_KEPT], _lists(rest[_KEPT:], ctx.counts)
     needed = ctx.needs_input_grad[1]
     grads: Any = backward(
-        ctx.cell, grad_outputs, grad_h, grad_c, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes,
-        outputs, saved, normalised, rates, needed,
-    )  # fmt: skip
+        ctx.cell, grad_outputs, grad_h, grad_c, data, h, c, *parameters, mask, resets, batch_sizes, *kept, needed
+    )
     grad_data, grad_h, grad_c, *stacked = grads
-    lists = [
-        list(grad.unbind(0)) if own else [] for grad, own in zip(stacked, (hh, ih, bias_ih, bias_hh, norm), strict=True)
-    ]
+    lists = [list(grad.unbind(0)) if own else [] for grad, own in zip(stacked, parameters, strict=True)]
     return None, grad_data if needed else None, grad_h, None if c is None else grad_c, *lists, None, None, None, None
 
 
@@ -134,23 +132,28 @@ def _backward(
     ih: list[Tensor],
     bias_ih: list[Tensor],
     bias_hh: list[Tensor],
-    norm: list[Tensor],
+    norm_ih: list[Tensor],
+    norm_hh: list[Tensor],
     mask: Tensor | None,
     resets: Tensor | None,
     batch_sizes: Tensor,
     outputs: Tensor,
     saved: Tensor,
-    normalised: Tensor,
-    rates: Tensor,
+    normalised_ih: Tensor,
+    rates_ih: Tensor,
+    normalised_hh: Tensor,
+    rates_hh: Tensor,
     grad_data_needed: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of data, h, c, and, stacked ``[D, …]``, of hh, ih, bias_ih, bias_hh, norm; empty where none is."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of data, h, c, and, stacked ``[D, …]``, of each list of weights; empty where none is."""
     symbols = None if data.is_floating_point() else data
-    weights = Weights(hh, [], [], bias_hh, norm) if symbols is not None else Weights(hh, ih, bias_ih, bias_hh, norm)
+    weights = Weights(hh, ih, bias_ih, bias_hh, norm_ih, norm_hh)
+    if symbols is not None:
+        weights = weights._replace(ih=[], bias_ih=[])
     layer = kernels.Layer.of(cell, data, h, c, weights, mask, resets, batch_sizes)
     if symbols is not None:
         layer = layer._replace(data=h.new_empty(len(symbols), len(hh) * len(hh[0])))
-    kept = kernels.Kept(outputs, *map(_or_none, (saved, normalised, rates)))
+    kept = kernels.Kept(outputs, *map(_or_none, (saved, normalised_ih, rates_ih, normalised_hh, rates_hh)))
     found = kernels.backward(layer, kept, grad_outputs, grad_h, None if c is None else grad_c, grad_data_needed)
     if symbols is not None:
         found = _to_columns(found, symbols, ih, bool(bias_ih))
@@ -174,7 +177,7 @@ backward = torch.library.custom_op(
 
 @backward.register_fake
 def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
-    data, h, c, *lists = arguments[4:12]
+    data, h, c, *lists = arguments[4 : -_KEPT - 4]
     needed = arguments[-1]
     return (
         data.new_empty(data.shape) if needed and data.is_floating_point() else h.new_empty(0),
@@ -188,7 +191,7 @@ def _backward_shapes(*arguments: Any) -> tuple[Tensor, ...]:
 
 
 def _backward_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    cell, grad_outputs, grad_h, grad_c, data, h, c, *lists, mask, resets, batch_sizes = inputs[:15]
+    cell, grad_outputs, grad_h, grad_c, data, h, c, *lists, mask, resets, batch_sizes = inputs[: -_KEPT - 1]
     ctx.cell, ctx.data_varies = cell, inputs[-1]
     ctx.counts = [len(own) for own in lists]
     parameters = [tensor for own in lists for tensor in own]
@@ -218,7 +221,7 @@ def _second_derivatives(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
     of_upstream, of_inputs = second[: len(upstream)], iter(second[len(upstream) :])
     of_sources = [next(of_inputs) if v else None for v in variable]
     absent = [None] * (3 - len(upstream))
-    return None, *of_upstream, *absent, *of_sources[:3], *_lists(of_sources[3:], ctx.counts), *[None] * 8
+    return None, *of_upstream, *absent, *of_sources[:3], *_lists(of_sources[3:], ctx.counts), *[None] * (_KEPT + 4)
 
 
 forward.register_autograd(_gradients, setup_context=_forward_context)
@@ -245,8 +248,8 @@ class _Eager(torch.autograd.Function):
         *parameters: Tensor,
     ) -> tuple[Tensor, ...]:
         """Outputs and final state; ``counts`` says how many of the parameters belong to each list."""
-        hh, ih, bias_ih, bias_hh, norm = _lists(parameters, counts)
-        found = _forward(cell, data, h, c, hh, ih, bias_ih, bias_hh, norm, mask, resets, batch_sizes, True)
+        hh, ih, bias_ih, bias_hh, norm_ih, norm_hh = _lists(parameters, counts)
+        found = _forward(cell, data, h, c, hh, ih, bias_ih, bias_hh, norm_ih, norm_hh, mask, resets, batch_sizes, True)
         outputs, last_h, last_c, *kept = found
         ctx.cell, ctx.counts = cell, counts
         ctx.save_for_backward(data, h, c, mask, resets, batch_sizes, outputs, *kept, *parameters)
@@ -255,28 +258,26 @@ class _Eager(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Any, ...]:
         """Gradients in the order of what ``forward`` was given."""
-        data, h, c, mask, resets, batch_sizes, outputs, saved, normalised, rates, *parameters = ctx.saved_tensors
-        lists, needed = _lists(parameters, ctx.counts), ctx.needs_input_grad[2]
+        data, h, c, mask, resets, batch_sizes, *rest = ctx.saved_tensors
+        kept, lists, needed = rest[:_KEPT], _lists(rest[_KEPT:], ctx.counts), ctx.needs_input_grad[2]
         compute: Any = backward if torch.is_grad_enabled() else _backward
         grad_data, grad_h, grad_c, *stacked = compute(
-            ctx.cell,
-            *upstream,
-            data,
-            h,
-            c,
-            *lists,
-            mask,
-            resets,
-            batch_sizes,
-            outputs,
-            saved,
-            normalised,
-            rates,
-            needed,
+            ctx.cell, *upstream, data, h, c, *lists, mask, resets, batch_sizes, *kept, needed
         )
         flat = [part for grad, own in zip(stacked, lists, strict=True) if own for part in grad.unbind(0)]
         of_data, of_c = grad_data if needed else None, None if c is None else grad_c
         return None, None, of_data, grad_h, of_c, None, None, None, *flat
+
+
+def _with_normal_columns(symbols: Tensor, weights: Weights) -> tuple[Tensor, Weights]:
+    """The same with W's columns normalised already: once a symbol, or once a step where steps are fewer."""
+    columns = [weight.t() for weight in weights.ih]
+    if len(symbols) < len(columns[0]):
+        columns = [F.embedding(symbols, own) for own in columns]
+        symbols = torch.arange(len(symbols))
+    hidden = weights.hh[0].shape[1]
+    normal = [cells.normalised(own, hidden, scale) for own, scale in zip(columns, weights.norm_ih, strict=True)]
+    return symbols, weights._replace(ih=[own.t() for own in normal], norm_ih=())
 
 
 def run(
@@ -290,7 +291,9 @@ def run(
     batch_sizes: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs ``[N, D·H]`` and final ``h`` and ``c`` (empty when there is none)."""
-    lists = [list(own) for own in (weights.hh, weights.ih, weights.bias_ih, weights.bias_hh, weights.norm)]
+    if weights.norm_ih and not data.is_floating_point():
+        data, weights = _with_normal_columns(data, weights)
+    lists = [list(own) for own in weights[:-1]]  # whoever has projections does not come here
     parameters = [tensor for own in lists for tensor in own]
     tensors = (data, h, *parameters) if c is None else (data, h, c, *parameters)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

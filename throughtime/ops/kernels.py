@@ -84,16 +84,26 @@ class Kept(NamedTuple):
     """``[N, D·H]``."""
     saved: Tensor | None
     """``[D, N, S·H]``: gates and states, as ``SAVED`` counts them."""
-    normalised: Tensor | None
-    """``[D, N, G·H]``: recurrent products of mean 0 and variance 1."""
-    rates: Tensor | None
-    """``[D, N, G]``: 1 / standard deviation."""
+    normalised_ih: Tensor | None
+    """``[D, N, G·H]``: the input's products with mean 0 and variance 1."""
+    rates_ih: Tensor | None
+    """``[D, N, G]``: 1 / their standard deviation."""
+    normalised_hh: Tensor | None
+    """The same of the recurrent products."""
+    rates_hh: Tensor | None
 
 
 def _contiguous(argument: Any) -> Any:
     if isinstance(argument, Weights):
         return Weights(*([tensor.contiguous() for tensor in own] for own in argument))
     return None if argument is None else argument.contiguous()
+
+
+def _norms(
+    scales: Sequence[Tensor], normalised: Tensor | None, rates: Tensor | None, grads: Tensor | None = None
+) -> Any:
+    """As the extension takes them."""
+    return extension.Norms(_addresses(scales), _address(normalised), _address(rates), _address(grads))
 
 
 def _own(tensor: Tensor) -> Tensor:
@@ -138,8 +148,13 @@ def forward(layer: Layer, save: bool) -> tuple[Kept, Tensor, Tensor | None]:
     h, c = h.clone(), None if c is None else c.clone()
     width = SAVED[layer.cell] * hidden
     saved = h.new_empty(directions, steps, width) if save and width else None
-    normalised = h.new_empty(directions, steps, gates * hidden) if save and weights.norm else None
-    rates = h.new_empty(directions, steps, gates) if save and weights.norm else None
+
+    def kept(norm: Sequence[Tensor]) -> tuple[Tensor | None, Tensor | None]:
+        if not (save and norm):
+            return None, None
+        return h.new_empty(directions, steps, gates * hidden), h.new_empty(directions, steps, gates)
+
+    of_input, of_product = kept(weights.norm_ih), kept(weights.norm_hh)
     _function("forward", h.dtype)(
         layer.sizes(),
         weights.ih[0].data_ptr() if named else data.data_ptr(),
@@ -147,19 +162,18 @@ def forward(layer: Layer, save: bool) -> tuple[Kept, Tensor, Tensor | None]:
         data.data_ptr() if named else 0,
         [] if named else _addresses(weights.ih),
         [] if named else _addresses(weights.bias_ih),
+        _norms(weights.norm_ih, *of_input),
         _addresses(weights.hh),
         _addresses(weights.bias_hh),
-        _addresses(weights.norm),
+        _norms(weights.norm_hh, *of_product),
         cells.EPSILON,
         _address(mask),
         h.data_ptr(),
         _address(c),
         outputs.data_ptr(),
         _address(saved),
-        _address(normalised),
-        _address(rates),
     )
-    return Kept(outputs, saved, normalised, rates), h, c
+    return Kept(outputs, saved, *of_input, *of_product), h, c
 
 
 class Gradients(NamedTuple):
@@ -177,7 +191,9 @@ class Gradients(NamedTuple):
     """``[D, G·H]``."""
     bias_hh: Tensor | None
     """``[D, G·H]``."""
-    norm: Tensor | None
+    norm_ih: Tensor | None
+    """``[D, G·H]``."""
+    norm_hh: Tensor | None
     """``[D, G·H]``."""
 
 
@@ -195,19 +211,22 @@ def backward(
     grad_ih = h.new_zeros(directions, rows, depth) if weights.ih else None
     bias_ih = h.new_zeros(directions, rows) if weights.bias_ih else None
     hh = h.new_zeros(directions, rows, hidden)
-    bias_hh = h.new_zeros(directions, rows) if weights.bias_hh or weights.norm else None
-    norm = h.new_zeros(directions, rows) if weights.norm else None
+    bias_hh = h.new_zeros(directions, rows) if weights.bias_hh else None
+    norm_ih = h.new_zeros(directions, rows) if weights.norm_ih else None
+    norm_hh = h.new_zeros(directions, rows) if weights.norm_hh else None
     _function("backward", h.dtype)(
         layer.sizes(),
         data.data_ptr() if weights.ih else 0,
         depth,
         _addresses(weights.ih),
         _addresses(weights.hh),
-        _addresses(weights.norm),
+        _norms(weights.norm_ih, kept.normalised_ih, kept.rates_ih, norm_ih),
+        _norms(weights.norm_hh, kept.normalised_hh, kept.rates_hh, norm_hh),
         _address(mask),
         h.data_ptr(),
         _address(c),
-        *(_address(tensor) for tensor in kept),
+        kept.outputs.data_ptr(),
+        _address(kept.saved),
         grad_outputs.data_ptr(),
         grad_h.data_ptr(),
         _address(grad_c),
@@ -217,6 +236,5 @@ def backward(
         _address(bias_ih),
         hh.data_ptr(),
         _address(bias_hh),
-        _address(norm),
     )
-    return Gradients(grad_data, grad_h, grad_c, hh, grad_ih, bias_ih, bias_hh if weights.bias_hh else None, norm)
+    return Gradients(grad_data, grad_h, grad_c, hh, grad_ih, bias_ih, bias_hh, norm_ih, norm_hh)

@@ -141,8 +141,16 @@ def _check(
             raise ValueError(f"expected {name} of shape {shape}, found {tuple(tensor.shape)}")
     if len(state) != (2 if cell == "lstm" else 1):
         raise ValueError(f"expected {2 if cell == 'lstm' else 1} parts of the state for {cell}, found {len(state)}")
-    if not weights.ih and (weights.bias_ih or not data.is_floating_point()):
-        raise ValueError(f"expected weights.ih with {'weights.bias_ih' if weights.bias_ih else 'symbols'}, found none")
+    with_ih = {
+        "weights.bias_ih": weights.bias_ih,
+        "weights.norm_ih": weights.norm_ih,
+        "symbols": not data.is_floating_point(),
+    }
+    for name, given in with_ih.items():
+        if given and not weights.ih:
+            raise ValueError(f"expected weights.ih with {name}, found none")
+    if weights.hr and (weights.norm_ih or weights.norm_hh):
+        raise ValueError("expected no weights.norm_ih or weights.norm_hh together with weights.hr, found both")
     for name, own in weights._asdict().items():
         if len(own) not in ((directions,) if name == "hh" else (0, directions)):
             raise ValueError(f"expected weights.{name} for {directions} directions, found {len(own)}")

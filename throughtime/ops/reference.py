@@ -31,8 +31,10 @@ class Weights(NamedTuple):
     """``[G·H]``."""
     bias_hh: Sequence[Tensor] = ()
     """``[G·H]``."""
-    norm: Sequence[Tensor] = ()
-    """``[G·H]`` scales of the normalised recurrent product."""
+    norm_ih: Sequence[Tensor] = ()
+    """``[G·H]`` scales of the input's product, which is then normalised; ``bias_ih`` comes after it."""
+    norm_hh: Sequence[Tensor] = ()
+    """``[G·H]`` scales of the recurrent product, likewise."""
     hr: Sequence[Tensor] = ()
     """``[P, H]`` projections of an LSTM's output."""
 
@@ -42,11 +44,14 @@ def contribution(data: Tensor, weights: Weights, direction: int) -> Tensor:
     if not weights.ih:
         rows = weights.hh[0].shape[0]
         return data[:, direction * rows : (direction + 1) * rows]
-    bias = weights.bias_ih[direction] if weights.bias_ih else None
-    if data.is_floating_point():
-        return F.linear(data, weights.ih[direction], bias)
-    columns = F.embedding(data, weights.ih[direction].t())  # a one-hot vector's product with W is a column of W
-    return columns if bias is None else columns + bias
+    weight, bias = weights.ih[direction], weights.bias_ih[direction] if weights.bias_ih else None
+    if data.is_floating_point() and not weights.norm_ih:
+        return F.linear(data, weight, bias)
+    # A one-hot vector's product with W is a column of W.
+    product = F.linear(data, weight) if data.is_floating_point() else F.embedding(data, weight.t())
+    if weights.norm_ih:
+        product = cells.normalised(product, weights.hh[direction].shape[1], weights.norm_ih[direction])
+    return product if bias is None else product + bias
 
 
 def layer(
@@ -74,7 +79,7 @@ def layer(
             reverse=direction == 1,
             dropout_mask=None if dropout_mask is None else dropout_mask[direction],
             resets=resets,
-            norm=weights.norm[direction] if weights.norm else None,
+            norm=weights.norm_hh[direction] if weights.norm_hh else None,
             **options,
         )
         outputs.append(output)

@@ -77,7 +77,7 @@ class Trace:
                 cell,
                 reference.contribution(data, weights, direction),
                 tuple(part[direction] for part in state),
-                Weights(*(tensors[direction : direction + 1] for tensors in weights))._replace(ih=(), bias_ih=()),
+                Weights(*(own[direction : direction + 1] for own in weights))._replace(ih=(), bias_ih=(), norm_ih=()),
                 batch_sizes,
                 None if dropout_mask is None else dropout_mask[direction],
                 resets,
@@ -123,7 +123,7 @@ def _gates(cell: str, x: Tensor, h: Tensor, weights: Weights, mask: Tensor | Non
     """The sigmoid gates of one step, ``[n, H]`` each, from the input's contribution and the state before."""
     if cell not in SIGMOIDS:
         return {}
-    bias, norm = (tensors[0] if tensors else None for tensors in (weights.bias_hh, weights.norm))
+    bias, norm = (tensors[0] if tensors else None for tensors in (weights.bias_hh, weights.norm_hh))
     # The first gates of a cell are plain sums; only the GRU's n, which is no gate, is more than that.
     parts = (x + recurrent_product(h, weights.hh[0], bias, mask, norm)).chunk(GATES[cell], dim=1)
     return {name: parts[place].sigmoid() for name, place in SIGMOIDS[cell].items()}
