@@ -62,7 +62,10 @@ class Summary:
 
 
 class FitListener(Listener):
-    """A listener that is also told the summary."""
+    """A listener that is also told what comes before the first update."""
+
+    def preparing(self, words: str) -> None:
+        """What is being done with the data, now and then."""
 
     def prepared(self, summary: Summary) -> None:
         """Before the first update."""
@@ -151,7 +154,7 @@ def learn(
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
     if not splits.valid and isinstance(config.network, ClassifierConfig) and config.network.calibrate:
         raise UsageError("--calibrate: expected validation data to fit the temperature on, found none (--valid)")
-    ready = prepare(splits, config, like)
+    ready = prepare(splits, config, like, listener.preparing)
     vocabulary, data, valid, test = ready.vocabulary, ready.train, ready.valid, ready.test
     task = _network(config, ready).to(device)
     if like:

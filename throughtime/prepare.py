@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import tokenizers
 
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
-from throughtime.data.encoded import encode_into, open_encoded
-from throughtime.data.store import Store
+from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
+from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
+from throughtime.errors import ModelError
 from throughtime.model import Model, ModelConfig, encode
 from throughtime.storage import sha256_of_json
 from throughtime.tasks import TASKS, Classes, Numbers
 
 __all__ = ["Prepared", "Splits", "prepare"]
 
-PARTS = ("train", "valid", "test")
+Said = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -72,74 +74,97 @@ class Prepared:
     test: Dataset
 
 
-def prepare(splits: Splits, config: ModelConfig, like: Model | None = None) -> Prepared:
+def prepare(
+    splits: Splits, config: ModelConfig, like: Model | None = None, said: Said = lambda words: None
+) -> Prepared:
     """Learn the vocabulary and the targets, or take those of a model, and encode all parts.
+
+    Args:
+        splits: the parts.
+        config: the model's settings.
+        like: the model whose vocabulary and targets are taken.
+        said: is told what is being done, now and then.
 
     Raises:
         DataError: see :func:`~throughtime.fit.fit`.
     """
     targets = like.task.targets if like else TASKS[config.task][2].learn(splits.train, config.network)  # type: ignore[arg-type]
-    parts = (splits.train, splits.valid, splits.test)
-    if splits.folder is not None and like is None:
-        return _from_files(splits.folder, parts, config.vocabulary, targets)
-    vocabulary = like.vocabulary if like else _vocabulary(splits.train, config.vocabulary)
-    train, valid, test = (encode(part, vocabulary, targets) for part in parts)
-    return Prepared(vocabulary, targets, _count(vocabulary, train, valid), train, valid, test)
+    parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
+    if not isinstance(splits.train[0].text, str):
+        return _of_arrays(parts, targets, like)
+    if splits.folder is None or like is not None:
+        vocabulary = like.vocabulary if like else _learn(splits.train, config.vocabulary, said)
+        assert isinstance(vocabulary, Vocabulary)
+        encoded = {name: encode_texts(_told(name, part, said), vocabulary) for name, part in parts.items()}
+        return _prepared(vocabulary, targets, parts, encoded)
+    files = _Files(parts, config.vocabulary, said)
+    # Encoded once for each of the vocabulary's settings, and then read from there.
+    name = f"symbols-{sha256_of_json([FORMAT, tokenizers.__version__, config.vocabulary.model_dump()])[:16]}"
+    vocabulary, encoded = Store(splits.folder).get(name, files.make, files.open)
+    return _prepared(vocabulary, targets, parts, encoded)
 
 
-def _vocabulary(examples: Sequence[Example], config: VocabularyConfig) -> Vocabulary | Vectors:
-    """What turns texts, or arrays of numbers, into what the network reads."""
-    if isinstance(examples[0].text, str):
-        return Vocabulary.learn(_texts(examples), config)
-    return Vectors.learn(list(_texts(examples)))
+def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:
+    vocabulary = like.vocabulary if like else Vectors.learn([example.text for example in parts["train"]])
+    train, valid, test = (encode(part, vocabulary, targets) for part in parts.values())
+    return Prepared(vocabulary, targets, Facts([], None, 0), train, valid, test)
 
 
-def _texts(examples: Sequence[Example]) -> Iterator[Any]:
-    return (example.text for example in examples)
-
-
-def _count(vocabulary: Vocabulary | Vectors, train: Dataset, valid: Dataset) -> Facts:
-    counts, cut = vocabulary.counts(train.inputs), vocabulary.cut(_texts(train.examples))
+def _prepared(
+    vocabulary: Vocabulary,
+    targets: Classes | Numbers,
+    parts: Mapping[str, Sequence[Example]],
+    encoded: Mapping[str, Encoded],
+) -> Prepared:
+    train, valid, test = (
+        Dataset(own.inputs, targets.encode(parts[name]), parts[name], own.mapped) for name, own in encoded.items()
+    )
     unknown = vocabulary.unknown(valid.inputs) if len(valid) else None
+    facts = Facts(vocabulary.counts(train.inputs), unknown, encoded["train"].cut)
     for part in (train, valid):
         if part.mapped is not None:
             part.mapped.release()
-    return Facts(counts, unknown, cut)
+    return Prepared(vocabulary, targets, facts, train, valid, test)
 
 
-def _from_files(
-    folder: Path, parts: Sequence[Sequence[Example]], config: VocabularyConfig, targets: Classes | Numbers
-) -> Prepared:
-    """Encoded once for each of the vocabulary's settings, and then read from there."""
-    store = Store(folder)
-    name = f"symbols-{sha256_of_json(config.model_dump())[:16]}"
-    if store.find(name) is None:
-        with store.make(name) as new:
-            new.mkdir()
-            _encode(new, parts, config, targets)
-    made = store.folder / name
-    vocabulary = Vocabulary.load(made / "tokenizer.json", config)
-    facts = Facts(**json.loads((made / "facts.json").read_text(encoding="utf-8")))
-    return Prepared(vocabulary, targets, facts, *_datasets(made, parts, vocabulary, targets))
+def _learn(examples: Sequence[Example], config: VocabularyConfig, said: Said) -> Vocabulary:
+    said("learning the vocabulary")
+    return Vocabulary.learn((example.text for example in examples), config)
 
 
-def _encode(
-    folder: Path, parts: Sequence[Sequence[Example]], config: VocabularyConfig, targets: Classes | Numbers
-) -> None:
-    vocabulary = Vocabulary.learn(_texts(parts[0]), config)
-    vocabulary.save(folder / "tokenizer.json")
-    for name, part in zip(PARTS, parts, strict=True):
-        encode_into(folder, name, part, vocabulary)
-    train, valid, _ = _datasets(folder, parts, vocabulary, targets)
-    (folder / "facts.json").write_text(json.dumps(asdict(_count(vocabulary, train, valid))), encoding="utf-8")
+def _told(name: str, examples: Sequence[Example], said: Said) -> Iterator[Example]:
+    for number, example in enumerate(examples):
+        if number % 4096 == 0:
+            said(f"encoding the {name} texts: {number:,} of {len(examples):,}")
+        yield example
 
 
-def _datasets(
-    folder: Path, parts: Sequence[Sequence[Example]], vocabulary: Vocabulary, targets: Classes | Numbers
-) -> tuple[Dataset, Dataset, Dataset]:
-    def read(name: str, part: Sequence[Example]) -> Dataset:
-        encoded = open_encoded(folder, name, vocabulary)
-        return Dataset(encoded.inputs, targets.encode(part), part, encoded.mapped)
+@dataclass(frozen=True)
+class _Files:
+    """Encoded texts in a folder."""
 
-    train, valid, test = map(read, PARTS, parts)
-    return train, valid, test
+    parts: Mapping[str, Sequence[Example]]
+    config: VocabularyConfig
+    said: Said
+
+    def make(self, folder: Path) -> None:
+        make_private(folder)
+        vocabulary = _learn(self.parts["train"], self.config, self.said)
+        vocabulary.save(folder / "tokenizer.json")
+        cut = {
+            name: encode_into(folder, name, _told(name, part, self.said), vocabulary)
+            for name, part in self.parts.items()
+        }
+        (folder / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
+
+    def open(self, folder: Path) -> tuple[Vocabulary, dict[str, Encoded]]:
+        try:
+            vocabulary = Vocabulary.load(folder / "tokenizer.json", self.config)
+        except ModelError as error:
+            raise ValueError("a damaged vocabulary") from error
+        cut = json.loads((folder / "cut.json").read_text(encoding="utf-8"))
+        encoded = {name: open_encoded(folder, name, vocabulary, cut[name]) for name in self.parts}
+        for name, part in self.parts.items():
+            if len(encoded[name].inputs) != len(part):
+                raise ValueError(f"expected {len(part)} {name} texts, found {len(encoded[name].inputs)}")
+        return vocabulary, encoded

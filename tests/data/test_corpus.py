@@ -45,7 +45,7 @@ def test_surrogates_that_a_reader_let_through(tmp_path):
 
 
 def test_only_what_is_too_large_goes_to_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "IN_MEMORY", 10)
+    monkeypatch.setattr(corpus, "IN_MEMORY", 210)
     rows = [Example("four", "x", "a", line) for line in range(5)]
     assert gather(iter(rows[:2]), tmp_path / "none") == rows[:2]
     assert not (tmp_path / "none").exists()
@@ -63,10 +63,12 @@ def test_symbols_in_a_file_are_those_in_memory(tmp_path, spelling, max_length, c
     config = VocabularyConfig(spelling=spelling, max_length=max_length)
     vocabulary = Vocabulary.learn(["Some words", "more"], config)
     expected = vocabulary.encode(texts)
-    encode_into(tmp_path, "train", examples, vocabulary)
-    opened = open_encoded(tmp_path, "train", vocabulary)
+    cut = encode_into(tmp_path, "train", examples, vocabulary)
+    assert cut == (0 if max_length is None else sum(len(text.split()) > max_length for text in texts))
+    opened = open_encoded(tmp_path, "train", vocabulary, cut)
     for encoded in (encode_texts(examples, vocabulary), opened):
         assert encoded.inputs.values.dtype.itemsize == 2
+        assert encoded.cut == cut
         assert encoded.inputs.values.tolist() == expected.values.tolist()
         assert encoded.inputs.offsets.tolist() == expected.offsets.tolist()
     opened.mapped.release()

@@ -1,12 +1,14 @@
 """Parts on disk are those in memory, and are found again until something changes."""
 
+import hashlib
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import reviews
-from throughtime.data import corpus, parts
+from throughtime.data import corpus
 from throughtime.data.config import DataConfig
 from throughtime.data.corpus import Corpus
 from throughtime.data.parts import Meaning, read_parts
@@ -46,22 +48,35 @@ def test_on_disk_as_in_memory(read, options, tmp_path, monkeypatch):
     assert large.folder == again.folder
     for found in (large, again):
         for name in ("train", "valid", "test"):
-            assert isinstance(getattr(found, name), Corpus)
+            assert isinstance(getattr(found, name), Corpus) or not getattr(found, name)
             assert list(getattr(found, name)) == list(getattr(small, name))
         assert found.facts == small.facts
         assert found.warnings == small.warnings
     assert "repeat an earlier text and label" in small.warnings[0]
 
 
-def test_what_has_changed_is_read_anew(read, file):
-    first = read()
-    assert read().kept
-    assert not read(seed=2).kept
-    assert not read(label_until="o").kept
-    os.utime(file, (1, 1))
-    assert not read().kept
-    file.write_text(file.read_text() + "bad,new,3\n")
-    assert len(read(valid="0").train) == len(first.train) + len(first.valid) + 1
+def test_what_has_changed_is_read_anew(read, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = read(test="held.csv")
+    for options in ({}, {"seed": 2}, {"valid": "0.3"}, {"strict": True}):
+        assert read(test="held.csv", **options).kept
+    assert list(read(test="held.csv", seed=2).train) != list(first.train)
+    for options in ({"label_until": "o"}, {"encoding": "latin-1"}, {"test": "0.1"}):
+        assert not read(**({"test": "held.csv"} | options)).kept
+    (tmp_path / "held.csv").write_text("label,text,other\ngood,lovely,1\nbad,never,2\n")
+    assert [row.text for row in read(test="held.csv").test] == ["lovely", "never"]
+    status = file.stat()
+    file.write_text(file.read_text().replace("again", "ag4in"))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as `cp -p` of a file of the same size leaves it
+    assert "ag4in" in [row.text for row in read(test="held.csv").train]
+
+
+def test_a_file_by_another_name_is_called_by_that(read, file, tmp_path):
+    read()
+    other = tmp_path / "other.csv"
+    other.symlink_to(file)
+    found = read(path=other)
+    assert found.facts["train"]["path"] == found.train[0].path == str(other)
 
 
 def test_small_data_leaves_nothing(read, tmp_path):
@@ -101,15 +116,45 @@ def test_an_error_leaves_nothing_behind(read, file, tmp_path):
     assert not any((tmp_path / "cache").glob("*"))
 
 
-def test_a_damaged_cache_is_named(read):
-    (read().folder / "train" / "rows").unlink()
-    with pytest.raises(DataError, match=r"kept ready.*remove it"):
-        read()
+@pytest.mark.parametrize(
+    "name", ["train/rows", "train/texts", "train/names.json", "files.json", "train.npy", "warnings.json"]
+)
+def test_a_damaged_cache_is_made_again(read, name):
+    first = read()
+    rows = list(first.train)
+    for file in first.folder.parent.rglob(Path(name).name):
+        file.write_bytes(file.read_bytes()[:-3])
+    again = read()
+    assert list(again.train) == rows
+    assert again.warnings == first.warnings
 
 
-def test_reading_is_told(file, tmp_path):
+def test_linked_folders_are_looked_into(read, tmp_path):
+    """What stands beside the classes and is not read, such as an editor's dangling lock, is let be."""
+    folder = tmp_path / "classes"
+    folder.mkdir()
+    for label in ("good", "bad"):
+        (tmp_path / "real" / label).mkdir(parents=True)
+        (folder / label).symlink_to(tmp_path / "real" / label)
+        for number in range(20):
+            (folder / label / f"{number}.txt").write_text(f"{label} text {number}")
+    (folder / ".#lock").symlink_to("nowhere")
+    first = read(path=folder)
+    assert first.facts["train"]["sha256"] != hashlib.sha256().hexdigest()
+    (folder / "bad" / "3.txt").write_text("other words")
+    again = read(path=folder)
+    assert not again.kept
+    assert again.facts["train"]["sha256"] != first.facts["train"]["sha256"]
+    assert "other words" in [row.text for part in (again.train, again.valid) for row in part]
+
+
+def test_what_is_done_is_told(file, tmp_path):
     file.write_text("label,text\n" + "good,a\nbad,b\n" * 5000)
     told = []
-    read_parts(file, DataConfig(valid="0"), MEANING, 1, tmp_path / "cache", told.append)
-    assert told == [4096, 8192]
-    assert parts.NAMES == ("train", "valid", "test")
+    read_parts(file, DataConfig(), MEANING, 1, tmp_path / "cache", told.append)
+    assert told == [
+        f"reading {file}: 4,096 rows",
+        f"reading {file}: 8,192 rows",
+        "parting the rows",
+        "looking the rows over",
+    ]

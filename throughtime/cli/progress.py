@@ -48,15 +48,23 @@ class ProgressScreen(FitListener):
         self.console, self.score = console, score
         self._bar = training_bar(console, TextColumn("{task.fields[rate]} tokens/s"))
         self._loss, self._tokens, self._begun, self._said, self._best = 0.0, 0, 0.0, 0.0, ""
+        self._status = console.status("")
 
     def __enter__(self) -> ProgressScreen:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._status.stop()
         self._bar.stop()
+
+    def preparing(self, words: str) -> None:
+        """What takes its time before the first update; nothing without a terminal."""
+        self._status.update(words)
+        self._status.start()
 
     def prepared(self, summary: Summary) -> None:
         """The summary, and the head of the table of evaluations."""
+        self._status.stop()
         say = self.console.print
         say(summary.targets)
         unknown = "" if summary.unknown is None else f", {summary.unknown:.1%} of the validation tokens unknown"

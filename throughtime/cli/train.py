@@ -14,8 +14,9 @@ from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
 from throughtime.data.config import DataConfig
-from throughtime.data.parts import Meaning, Parts, plain, read_parts
-from throughtime.data.store import usual_cache
+from throughtime.data.identity import plain
+from throughtime.data.parts import Meaning, Parts, read_parts
+from throughtime.data.store import Store, usual_cache
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.fit import OWN_FILES, Fitted, fit
@@ -95,6 +96,8 @@ def train_task(arguments: argparse.Namespace) -> int:
             f"stopped by Ctrl-C; {kept} keeps what was learnt: go on with the same command and --resume"
         ) from error
     _close(screen, arguments.out, fitted)
+    if parts.folder is not None:
+        Store(arguments.cache or usual_cache()).tidy(keep=parts.folder.parent.name)
     return 0
 
 
@@ -152,6 +155,12 @@ def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
     )
     for name in ("train", "valid", "test"):
         before, after = begun.data.get(name), now.data.get(name)
+        if after is not None and "path" in after and after["sha256"] is None:
+            raise DataError(
+                "expected a file to go on with, found a pipe: whether it holds what the run began with is not known; "
+                "--overwrite begins anew",
+                path=after["path"],
+            )
         if (before or {}).get("sha256") != (after or {}).get("sha256"):
             raise DataError(
                 f"expected the {name} data that the run began with, found other content; --overwrite begins anew",
@@ -182,7 +191,7 @@ def _read(arguments: argparse.Namespace, options: DataConfig, seed: int, screen:
             Meaning(arguments.task, kind.value, kind.strata),
             seed,
             arguments.cache or usual_cache(),
-            lambda rows: status.update(f"reading {path}: {rows:,} rows"),
+            status.update,
         )
     source, rows = parts.facts["source"], parts.facts["rows"]
     screen.print(f"{path}: {rows:,} rows, read as {source['format']}")

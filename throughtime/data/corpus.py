@@ -13,18 +13,22 @@ import numpy as np
 
 from throughtime.data.columns import Example
 from throughtime.data.mapped import Mapped
+from throughtime.data.readers.tables import drained
+from throughtime.data.store import make_private
 
 __all__ = ["IN_MEMORY", "Corpus", "gather", "take"]
 
 IN_MEMORY = 1 << 24
-"""Characters of text that are kept in memory; what has more goes to the disk."""
+"""Characters of text, and as many more a row as its other fields take, that are kept in memory; more goes to disk."""
+
+_OVERHEAD = 100
 
 _ROW = np.dtype([("end", "<i8"), ("line", "<i8"), ("label", "<i4"), ("path", "<i4")])
 _BLOCK = 4096  # rows written, or read, before memory is given back
 
 
 class Corpus(Sequence[Example]):
-    """Examples in a folder's files, in an order of their own; memory holds 8 bytes a row at most.
+    """Examples in a folder's files, in an order of their own; memory holds 8 bytes a row at most, and names.
 
     ``texts`` has the texts end to end, in UTF-8; ``rows`` says of each where its text ends, its line, and the numbers
     of its label and of its file in ``names.json``.
@@ -32,6 +36,9 @@ class Corpus(Sequence[Example]):
     Args:
         folder: as :meth:`write` left it.
         rows: which rows, in which order; none for all.
+
+    Raises:
+        OSError, ValueError: when the files are not whole.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +53,9 @@ class Corpus(Sequence[Example]):
         self._labels: list[str | None] = names["labels"]
         self._paths: list[str] = names["paths"]
         self._rows = rows
+        ends = self._table.array["end"]
+        if len(self._texts.array) != (int(ends[-1]) if len(ends) else 0):
+            raise ValueError(f"{folder}: expected texts of {ends[-1:]} bytes, found {len(self._texts.array)}")
 
     @classmethod
     def write(cls, folder: Path, examples: Iterable[Example]) -> Corpus:
@@ -111,16 +121,10 @@ def gather(examples: Iterable[Example], folder: Path) -> Sequence[Example]:
     left, size = iter(examples), 0
     for example in left:
         head.append(example)
-        size += len(example.text)
+        size += len(example.text) + _OVERHEAD
         if size > IN_MEMORY:
-            folder.mkdir(parents=True, exist_ok=True)
-            return Corpus.write(folder, chain(_drained(head), left))
+            return Corpus.write(make_private(folder), chain(drained(head), left))
     return list(head)
-
-
-def _drained(head: deque[Example]) -> Iterator[Example]:
-    while head:
-        yield head.popleft()
 
 
 def take(examples: Sequence[Example], rows: Sequence[int] | np.ndarray) -> Sequence[Example]:

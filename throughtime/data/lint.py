@@ -7,10 +7,9 @@ its length; in a million rows two different texts share one with a probability o
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, Protocol
@@ -323,23 +322,36 @@ def _telltale_words(part: _Part) -> Iterator[Warning]:
         return
     size = max(8, min(_SAMPLE, 4096 // len(by_label)))
     samples = {label: _spread(part.rows, own, size) for label, own in by_label.items()}
-    for label, own in by_label.items():
-        others = len(part) - len(own)
-        if len(own) < _FEWEST or others < _FEWEST:
-            continue
-        for word in _candidates(label, samples)[:_CANDIDATES]:
-            holding = [row for row, labelled in enumerate(part.rows) if _holds(labelled, word)]
-            inside = [row for row in holding if part.values[row] == label]
-            outside = len(holding) - len(inside)
-            if len(inside) >= NEARLY * len(own) and outside <= (1 - NEARLY) * min(len(own), others):
+    candidates = {
+        label: _candidates(label, samples)[:_CANDIDATES]
+        for label, own in by_label.items()
+        if min(len(own), len(part) - len(own)) >= _FEWEST
+    }
+    met = _holding(part, {word for words in candidates.values() for word in words})
+    for label, words in candidates.items():
+        size = len(by_label[label])
+        others = len(part) - size
+        for word in words:
+            inside = met[word][label].count
+            outside = sum(found.count for found in met[word].values()) - inside
+            if inside >= NEARLY * size and outside <= (1 - NEARLY) * min(size, others):
                 yield Warning(
                     f'texts hold the word {shown([word])}, which tells the label "{label}" by itself '
-                    f"({len(inside):,} of its {len(own):,} texts hold it, {outside:,} of {others:,} others): "
+                    f"({inside:,} of its {size:,} texts hold it, {outside:,} of {others:,} others): "
                     "was it there before the label?",
-                    len(holding),
-                    tuple(part.place(row) for row in islice(inside, SHOWN)),
+                    inside + outside,
+                    tuple(met[word][label].places),
                 )
                 break  # one word of a template is enough
+
+
+def _holding(part: _Part, words: set[str]) -> dict[str, dict[Hashable, _Found]]:
+    """For each word, and each label, how many texts hold it."""
+    met: dict[str, dict[Hashable, _Found]] = {word: defaultdict(_Found) for word in words}
+    for row, labelled in enumerate(part.rows if words else ()):
+        for word in words.intersection(labelled.text.split()):
+            met[word][part.values[row]].add(part, row)
+    return met
 
 
 def _spread(rows: Sequence[Labelled], own: Sequence[int], size: int) -> list[frozenset[str]]:
@@ -358,8 +370,3 @@ def _candidates(label: Hashable, samples: Mapping[Hashable, Sequence[frozenset[s
             met = Counter(word for words in sample for word in words & often)
             often -= {word for word, count in met.items() if count > 0.05 * len(sample) + 1}
     return sorted(often)
-
-
-def _holds(row: Labelled, word: str) -> bool:
-    """Tell whether a text has this word; most are settled without cutting it into words."""
-    return word in row.text and word in row.text.split()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import atexit
 import json
-import time
+import shutil
+import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,19 +16,19 @@ import numpy as np
 from throughtime.data.columns import Example, Source, iter_examples, open_new
 from throughtime.data.config import DataConfig
 from throughtime.data.corpus import Corpus, gather, take
+from throughtime.data.identity import content_hash, plain, stamp
 from throughtime.data.lint import lint, other_columns
 from throughtime.data.readers.tables import Wanted
 from throughtime.data.split import stratified_split
-from throughtime.data.store import Store
-from throughtime.errors import DataError, UsageError
-from throughtime.storage import sha256, sha256_of_json
-from throughtime.version import __version__
+from throughtime.data.store import FORMAT, Store, make_private
+from throughtime.errors import UsageError
+from throughtime.storage import sha256_of_json
 
-__all__ = ["Meaning", "Parts", "plain", "read_parts"]
+__all__ = ["Meaning", "Parts", "read_parts"]
 
 NAMES = ("train", "valid", "test")
 
-Said = Callable[[int], None]
+Said = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,12 @@ class Parts:
 
 
 def read_parts(
-    path: Path, options: DataConfig, meaning: Meaning, seed: int, cache: Path, read: Said = lambda rows: None
+    path: Path, options: DataConfig, meaning: Meaning, seed: int, cache: Path, said: Said = lambda words: None
 ) -> Parts:
     """Read a file, part it by its options, and look it over.
 
     What holds more text than memory should is written to ``cache`` as it is read, and found there the next time, as
-    long as neither the files nor the options have changed.
+    long as neither the files nor how they are read has changed; so is each way of parting them.
 
     Args:
         path: a file, or a folder with a file or folder a class.
@@ -82,158 +83,153 @@ def read_parts(
         meaning: what the task takes labels for.
         seed: decides what is held out.
         cache: where large data is kept.
-        read: is told how many rows were read, now and then.
+        said: is told what is being done, now and then.
 
     Raises:
-        DataError: the content cannot be used; the message names file, line and column.
+        DataError: the content cannot be used; the message names file, line and column. Or the cache cannot be written.
         UsageError: options that do not fit together or the files.
     """
-    reading = _Reading(path, options, meaning, seed, read)
-    store, name = Store(cache), reading.name()
-    found = store.find(name)
-    if found is not None:
-        return reading.found(found, before=True)
-    try:
-        with store.make(name) as folder:
-            parts = reading.anew(folder)
-    except OSError as error:
-        raise DataError(
-            f"expected to keep there what is too large for memory, found: {error.strerror or error}; "
-            "--cache says another place",
-            path=str(cache),
-        ) from error
-    if parts.folder is None:  # all in memory
-        return parts
-    store.tidy(keep=name)
-    return reading.found(store.folder / name)
+    shares = {name: _share(name, getattr(options, name)) for name in ("test", "valid")}
+    others = {name: Path(getattr(options, name)) for name, share in shares.items() if share is None}
+    reading = _Reading({"train": path, **others}, options, said)
+    name = reading.name()
+    kept = Store(cache).find(name) is not None
+    files = Store(cache).get(name, reading.anew, reading.open)
+    dividing = _Dividing(files, {name: share for name, share in shares.items() if share}, meaning, seed, path, said)
+    if files.folder is None:
+        rows, warnings = dividing.divide()
+    else:
+        rows, warnings = Store(files.folder).get(dividing.name(), dividing.keep, _open_division)
+    parts = files.examples | {name: take(files.examples["train"], own) for name, own in rows.items()}
+    facts: dict[str, Any] = {"source": asdict(files.source), "rows": len(files.examples["train"])}
+    facts["options"] = options.model_dump()
+    for name in NAMES:
+        facts[name] = {"rows": len(parts.setdefault(name, []))}
+    for name, file in reading.paths.items():
+        facts[name] |= {"path": plain(str(file)), "sha256": files.hashes[name]}
+    folder = None if files.folder is None else files.folder / dividing.name()
+    return Parts(parts["train"], parts["valid"], parts["test"], facts, warnings, folder, kept)
+
+
+# ---- reading ----
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What files hold: each one's examples, hash, and how the first was read; and where they are, if not in memory."""
+
+    source: Source
+    examples: dict[str, Sequence[Example]]
+    hashes: dict[str, str | None]
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Reading:
-    path: Path
+    paths: dict[str, Path]
     options: DataConfig
-    meaning: Meaning
-    seed: int
-    read: Said
+    said: Said
 
     def name(self) -> str:
-        """What the data is called in the cache: a hash of the files' sizes and times, and of all that parts them."""
-        files = [_identity(Path(name)) for name in (str(self.path), self.options.valid, self.options.test) if name]
-        return sha256_of_json([__version__, files, self.options.model_dump(), self.seed, self.meaning.task])[:20]
+        """What they are called in the cache: by the files' sizes and times, and all that decides how they are read."""
+        stamps = {name: [plain(str(path)), stamp(path)] for name, path in self.paths.items()}
+        if None in (found for _, found in stamps.values()):
+            return f"pipe-{uuid.uuid4().hex}"
+        how = self.options.model_dump(exclude={"valid", "test", "strict"})
+        return sha256_of_json([FORMAT, stamps, how])[:20]
 
-    # ---- reading ----
-
-    def anew(self, folder: Path) -> Parts:
-        """Read, part and look over; what is too large for memory is in ``folder``, and then so is all else."""
+    def anew(self, folder: Path) -> _Files | None:
+        """Read them, into memory if they all have room there, and else into ``folder``."""
         options = self.options
         wanted = Wanted(options.format, options.encoding, options.text, options.label)
-        with open_new(self.path, wanted, header=options.header, label_until=options.label_until) as opened:
-            everything = self._gather(opened.examples, folder / "train")
+        with open_new(self.paths["train"], wanted, header=options.header, label_until=options.label_until) as opened:
+            examples = {"train": self._gather(opened.examples, folder, "train")}
             source = opened.source()
-        shares = {name: _share(name, given) for name, given in self._given()}
-        files = {name: Path(given) for name, given in self._given() if given is not None and shares[name] is None}
-        rows = self._hold_out(everything, {name: share for name, share in shares.items() if share})
-        parts = {name: take(everything, rows[name]) for name in NAMES if name in rows}
-        parts |= {name: self._gather(iter_examples(file, source), folder / name) for name, file in files.items()}
-        facts: dict[str, Any] = {"source": asdict(source), "rows": len(everything), "options": options.model_dump()}
-        for name in NAMES:
-            facts[name] = {"rows": len(parts.setdefault(name, []))}
-        for name, file in {"train": self.path, **files}.items():
-            facts[name] |= {"path": plain(str(file)), "sha256": _hash(file)}
-        warnings = self._lint(source, parts)
-        if not any(isinstance(part, Corpus) for part in parts.values()):
-            return Parts(parts["train"], parts["valid"], parts["test"], facts, warnings)
-        self._keep(folder, parts | {"train": everything}, rows, {"facts": facts, "warnings": warnings})
-        return self.found(folder)
+        for name, path in self.paths.items():
+            if name != "train":
+                examples[name] = self._gather(iter_examples(path, source), folder, name)
+        hashes = {name: content_hash(path) for name, path in self.paths.items()}
+        if not any(isinstance(part, Corpus) for part in examples.values()):
+            return _Files(source, examples, hashes)
+        for name, part in examples.items():
+            if not isinstance(part, Corpus):
+                Corpus.write(make_private(folder / name), part)
+        told = {"source": asdict(source), "hashes": hashes}
+        (folder / "files.json").write_text(json.dumps(told), encoding="utf-8")
+        return None
 
-    def _given(self) -> Iterator[tuple[str, str | None]]:
-        yield "test", self.options.test
-        yield "valid", self.options.valid
+    def open(self, folder: Path) -> _Files:
+        """What :meth:`anew` wrote; of a pipe, which nobody will find again, only for this run."""
+        if folder.name.startswith("pipe-"):
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        told = json.loads((folder / "files.json").read_text(encoding="utf-8"))
+        examples: dict[str, Sequence[Example]] = {name: Corpus(folder / name) for name in self.paths}
+        return _Files(Source(**told["source"]), examples, told["hashes"], folder)
 
-    def _hold_out(self, everything: Sequence[Example], shares: dict[str, float]) -> dict[str, np.ndarray]:
-        """The rows of each part that has a share of the file; what is left is to learn from."""
+    def _gather(self, examples: Iterable[Example], folder: Path, name: str) -> Sequence[Example]:
+        return gather(self._counted(examples, self.paths[name]), folder / name)
+
+    def _counted(self, examples: Iterable[Example], path: Path) -> Iterator[Example]:
+        for number, example in enumerate(examples, 1):
+            if number % 4096 == 0:
+                self.said(f"reading {path}: {number:,} rows")
+            yield example
+
+
+# ---- parting ----
+
+
+@dataclass(frozen=True)
+class _Dividing:
+    files: _Files
+    shares: dict[str, float]
+    meaning: Meaning
+    seed: int
+    path: Path
+    said: Said
+
+    def name(self) -> str:
+        """What this way of parting them is called among others."""
+        seed = self.seed if self.shares else None
+        return f"parts-{sha256_of_json([FORMAT, self.shares, seed, self.meaning.task])[:16]}"
+
+    def divide(self) -> tuple[dict[str, np.ndarray], list[str]]:
+        """The rows of each part that is of the first file, and what looks wrong with all parts."""
+        everything = self.files.examples["train"]
         rows = {"train": np.arange(len(everything))}
-        for name, share in shares.items():
+        for name, share in self.shares.items():
+            self.said("parting the rows")
             strata = self.meaning.strata(take(everything, rows["train"]))
             kept, held = stratified_split(strata, share, self.seed)
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
-        return rows
+        self.said("looking the rows over")
+        parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}
+        # A table's other columns are read again, which a pipe cannot be.
+        columns = other_columns(self.path, self.files.source, parts["train"]) if self.path.is_file() else {}
+        found = lint(*(parts.get(name, ()) for name in NAMES), value=self.meaning.value, columns=columns)
+        return rows, [str(warning) for warning in found]
 
-    def _gather(self, examples: Iterable[Example], folder: Path) -> Sequence[Example]:
-        return gather(self._counted(examples), folder)
-
-    def _counted(self, examples: Iterable[Example]) -> Iterator[Example]:
-        for number, example in enumerate(examples, 1):
-            if number % 4096 == 0:
-                self.read(number)
-            yield example
-
-    def _lint(self, source: Source, parts: dict[str, Sequence[Example]]) -> list[str]:
-        """What looks wrong; a table's other columns are read again, a pipe cannot be."""
-        columns = other_columns(self.path, source, parts["train"]) if self.path.is_file() else {}
-        return [
-            str(warning)
-            for warning in lint(*(parts[name] for name in NAMES), value=self.meaning.value, columns=columns)
-        ]
-
-    # ---- keeping ----
-
-    def _keep(
-        self, folder: Path, files: dict[str, Sequence[Example]], rows: dict[str, np.ndarray], told: dict[str, Any]
-    ) -> None:
-        """Write what is still in memory, so that the next run finds all of it."""
-        for name, examples in files.items():
-            if name in rows:
-                np.save(folder / f"{name}.rows.npy", rows[name])
-            if (name == "train" or name not in rows) and not isinstance(examples, Corpus):
-                (folder / name).mkdir(parents=True)
-                Corpus.write(folder / name, examples)
-        (folder / "parts.json").write_text(json.dumps(told), encoding="utf-8")
-
-    def found(self, folder: Path, *, before: bool = False) -> Parts:
-        """What :meth:`anew` left in a folder.
-
-        Raises:
-            DataError: it is not there any more.
-        """
-
-        def part(name: str) -> Corpus:
-            rows = folder / f"{name}.rows.npy"
-            return Corpus(folder / "train").take(np.load(rows)) if rows.exists() else Corpus(folder / name)
-
-        try:
-            told = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
-            train, valid, test = map(part, NAMES)
-        except (OSError, ValueError) as error:
-            found = f"expected data that was kept ready, found: {error}; remove it, and it is made again"
-            raise DataError(found, path=str(folder)) from error
-        return Parts(train, valid, test, told["facts"], told["warnings"], folder, before)
+    def keep(self, folder: Path) -> None:
+        """Write what :meth:`divide` finds."""
+        rows, warnings = self.divide()
+        make_private(folder)
+        for name, own in rows.items():
+            np.save(folder / f"{name}.npy", own)
+        (folder / "warnings.json").write_text(json.dumps(warnings), encoding="utf-8")
 
 
-def plain(name: str) -> str:
-    """A file's name may hold bytes that are no text; what is written down must be text."""
-    return name.encode("utf-8", "replace").decode("utf-8")
-
-
-def _identity(path: Path) -> list[Any]:
-    """What changes when a file, or a file of a folder, does; of a pipe nothing does, and the time takes its place."""
-    if path.is_file():
-        return [str(path.resolve()), *_stamp(path)]
-    if path.is_dir():
-        return [str(path.resolve()), *([str(file), *_stamp(file)] for file in sorted(path.rglob("*")))]
-    return [str(path), time.time_ns() if path.exists() else 0]
-
-
-def _stamp(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+def _open_division(folder: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    rows = {file.stem: np.load(file) for file in folder.glob("*.npy")}
+    return rows, json.loads((folder / "warnings.json").read_text(encoding="utf-8"))
 
 
 def _share(name: str, wanted: str | None) -> float | None:
-    """The fraction that an option's value is, or none when it names a file."""
+    """The fraction that an option's value is, 0 without one, or none when it names a file."""
+    if wanted is None:
+        return 0.0
     if wanted == "":
         raise UsageError(f"--{name}: expected a file, or a share from 0 to 1, found nothing")
-    if wanted is None or Path(wanted).exists():
+    if Path(wanted).exists():
         return None
     try:
         share = float(wanted)
@@ -242,14 +238,3 @@ def _share(name: str, wanted: str | None) -> float | None:
     if not 0 <= share < 1:
         raise UsageError(f"--{name}: expected a file, or a share from 0 to 1, found {wanted}")
     return share
-
-
-def _hash(path: Path) -> str:
-    """Of a file, or of a folder's names and files."""
-    if path.is_file():
-        return sha256(path)
-    whole = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            whole.update(f"{file.relative_to(path)}\0{sha256(file)}\n".encode())
-    return whole.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,6 @@ class Vectors:
 
     def unknown(self, inputs: Ragged) -> None:
         """None: no vector is unknown."""
-
-    def cut(self, sequences: Iterable[Any]) -> int:
-        """How many sequences are cut: none."""
-        return 0
 
 
 def _arrays(sequences: Sequence[Any], features: int | None = None) -> list[np.ndarray]:

@@ -123,19 +123,23 @@ class Vocabulary:
         Without ``cut`` they are whole, whatever ``max_length`` says.
         """
         rows = self._spelled(texts) if self.spelled else self._symbols(texts)
-        rows = self._cut(rows) if cut else rows
+        return self._ragged(self._cut(rows) if cut else rows)
+
+    def _ragged(self, rows: list[list[Any]]) -> Ragged:
         values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64).reshape(-1, *self.width)
         return Ragged.from_lengths(values, [len(row) for row in rows])
 
-    def encode_small(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def encode_small(self, texts: Iterable[str]) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
         """Yield what :meth:`encode` gives, a thousand texts at a time in the smallest integers that hold it.
 
-        Values ``[N, …]`` and lengths ``[B]`` each.
+        Values ``[N, …]``, lengths ``[B]``, and how many of them ``max_length`` cut short.
         """
         left = iter(texts)
         while block := list(islice(left, _BLOCK)):
-            encoded = self.encode(block)
-            yield encoded.values.numpy().astype(self.dtype), encoded.lengths.numpy()
+            rows = self._spelled(block) if self.spelled else self._symbols(block)
+            cut = sum(len(row) > (self.max_length or len(row)) + 2 for row in rows)
+            encoded = self._ragged(self._cut(rows))
+            yield encoded.values.numpy().astype(self.dtype), encoded.lengths.numpy(), cut
 
     def unknown(self, inputs: Ragged) -> float:
         """The share of the steps that are ``<unk>``."""
@@ -159,16 +163,6 @@ class Vocabulary:
             counts += torch.bincount(symbols, minlength=len(self))
         told: list[int] = counts.tolist()
         return told
-
-    def cut(self, texts: Iterable[str]) -> int:
-        """How many of the texts ``max_length`` cuts short."""
-        if self.max_length is None:
-            return 0
-        left, found = iter(texts), 0
-        while block := list(islice(left, _BLOCK)):
-            encodings = self.tokenizer.encode_batch_fast(block, add_special_tokens=False)
-            found += sum(len(encoding.ids) > self.max_length for encoding in encodings)
-        return found
 
     def _symbols(self, texts: Sequence[str]) -> list[list[Any]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]

@@ -24,7 +24,7 @@ from throughtime.data.readers.rows import BLANK_LINE, Row, Table, Tally
 from throughtime.data.readers.trees import Archive, Folder, Tree
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["FORMATS", "TOLD_BY", "Opened", "Stream", "Wanted", "open_table", "open_told", "read_table"]
+__all__ = ["FORMATS", "TOLD_BY", "Opened", "Stream", "Wanted", "drained", "open_table", "open_told", "read_table"]
 
 # The words of --format, and how a note says them.
 FORMATS = {
@@ -97,7 +97,7 @@ class Opened:
 
     def rows(self) -> Iterator[Row]:
         """Give all rows, once; the head is given up as they go."""
-        return chain(_drained(self.head), self.stream.rows)
+        return chain(drained(self.head), self.stream.rows)
 
 
 @contextmanager
@@ -241,9 +241,9 @@ def _open_file(path: StrPath, wanted: Wanted) -> Stream:
         if format == "csv":
             first = next((line for line in lines if line.strip()), "")
             delimiter = wanted.delimiter or tell_delimiter(first)
-            rows = csv_rows(chain(_drained(lines), source), name, tally, delimiter)
+            rows = csv_rows(chain(drained(lines), source), name, tally, delimiter)
             return Stream(name, format, None, rows, tally, notes, delimiter, source)
-        columns, rows = _rows(format, chain(_drained(lines), source), name, tally, wanted)
+        columns, rows = _rows(format, chain(drained(lines), source), name, tally, wanted)
         return Stream(name, format, columns, rows, tally, notes, source=source)
     except BaseException:
         source.close()
@@ -294,7 +294,8 @@ def _head(items: Iterator[Item], size: Callable[[Item], int]) -> Iterator[Item]:
             return
 
 
-def _drained(items: deque[Item]) -> Iterator[Item]:
+def drained(items: deque[Item]) -> Iterator[Item]:
+    """Yield items and let each go."""
     while items:
         yield items.popleft()
 
