@@ -139,8 +139,8 @@ class _Reading:
         for name in NAMES:
             facts[name] = {"rows": len(parts.setdefault(name, []))}
         for name, file in {"train": self.path, **files}.items():
-            facts[name] |= {"path": plain(str(file)), "sha256": _hash(file)}
-        warnings = self._lint(source, parts)
+            facts[name] |= {"path": str(file), "sha256": _hash(file)}
+        facts, warnings = _plain(facts), self._lint(source, parts)
         if not any(isinstance(part, Corpus) for part in parts.values()):
             return Parts(parts["train"], parts["valid"], parts["test"], facts, warnings)
         self._keep(folder, parts | {"train": everything}, rows, {"facts": facts, "warnings": warnings})
@@ -215,6 +215,15 @@ def plain(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
+def _plain(content: Any) -> Any:
+    """What JSON holds, with every file's name in it as plain text: in options and notes too."""
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_plain(value) for value in content]
+    return plain(content) if isinstance(content, str) else content
+
+
 def _identity(path: Path) -> list[Any]:
     """What changes when a file, or a file of a folder, does; of a pipe nothing does, and the time takes its place."""
     if path.is_file():
@@ -251,5 +260,5 @@ def _hash(path: Path) -> str:
     whole = hashlib.sha256()
     for file in sorted(path.rglob("*")):
         if file.is_file():
-            whole.update(f"{file.relative_to(path)}\0{sha256(file)}\n".encode())
+            whole.update(f"{file.relative_to(path)}\0{sha256(file)}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()

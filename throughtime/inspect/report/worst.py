@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from throughtime.data.columns import Example
+from throughtime.data.parts import plain
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, note, section
@@ -75,7 +76,7 @@ def _grade(labels: Sequence[str], part: Answered, row: int) -> str:
 
 
 def _item(verdict: str, example: Example) -> str:
-    place = f"{escape(Path(example.path).name or example.path)}, line {example.line}"
+    place = f"{escape(plain(Path(example.path).name or example.path))}, line {example.line}"
     return f'<p class="verdict">{verdict} <span class="place">{place}</span></p>\n{_text(example.text)}'
 
 
