@@ -48,7 +48,7 @@ def test_the_order_is_that_of_reading(report, make_model, make_history, make_evi
 def test_ratings_have_them_too(report, make_rater, make_answered):
     chances = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3]] * 30, dtype=np.float32)
     answers = np.concatenate([[[1.1], [2.0]] * 30, chances], 1)
-    own = make_answered(answers, [1.0, 3.0] * 30, chances=chances)
+    own = make_answered(answers, [1.0, 3.0] * 30)
     content = report(make_rater(), [], Evidence({"train": own.lengths, "valid": own.lengths}, {"valid": own}))
     assert [heading for heading in headings(content) if heading in SINGLE] == SINGLE
     text = re.sub(r"\s+", " ", Page(content).text)
@@ -220,7 +220,7 @@ def test_a_difference_of_errors_too(make_rater, make_answered, long, words):
 def test_it_says_which_way_it_errs(make_model, make_answered):
     for chance, words in ((0.99, "too sure"), (0.55, "too modest"), (0.8, "about as sure as it should be")):
         chances = np.tile([[chance, 1 - chance]], (200, 1))
-        own = make_answered(chances, [0, 0, 0, 0, 1] * 40, chances=chances)
+        own = make_answered(chances, [0, 0, 0, 0, 1] * 40)
         text = read(calibration(make_model(), Evidence({}, {"valid": own})))
         assert f"it is {words}" in text
         assert f"{abs(chance - 0.8):.1%} apart" in text
@@ -228,7 +228,7 @@ def test_it_says_which_way_it_errs(make_model, make_answered):
 
 def test_it_says_what_a_temperature_did(make_model, make_answered):
     chances = np.tile([[0.8, 0.2]], (20, 1))
-    own = make_answered(chances, [0, 1] * 10, chances=chances, uncalibrated=np.tile([[0.9, 0.1]], (20, 1)))
+    own = make_answered(chances, [0, 1] * 10, uncalibrated=np.tile([[0.9, 0.1]], (20, 1)))
     result = make_model().config.result
     result["valid"] |= {"ece": 0.125}
     result["calibration"] = {"temperature": 1.5, "before": {"valid": {"loss": 0.75, "ece": 0.25}}}

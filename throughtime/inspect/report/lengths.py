@@ -135,7 +135,7 @@ def lengths(model: Model, evidence: Evidence) -> list[str]:
 
 def _values(model: Model, part: Answered) -> np.ndarray:
     """``[M]``: what is averaged in each group."""
-    values: np.ndarray = part.answers.argmax(1) == part.targets if _classes(model) else part.errors
+    values: np.ndarray = part.told == part.targets if _classes(model) else part.errors
     return values
 
 
