@@ -13,6 +13,7 @@ import torch
 
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.vectors import Vectors
+from throughtime.environment import environment
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
@@ -101,7 +102,7 @@ def fit(
 
     Args:
         splits: the examples.
-        config: the model's settings; its ``train`` and ``result`` are filled in here.
+        config: the model's settings; its ``train``, ``environment`` and ``result`` are filled in here.
         train: how to learn.
         folder: where the model goes; its checkpoints live there meanwhile.
         deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
@@ -158,7 +159,8 @@ def learn(
         # A temperature is not learnt upon: it is found anew, if at all.
         weights = {name: weight for name, weight in like.task.state_dict().items() if name != "temperature"}
         task.load_state_dict(task.state_dict() | weights)
-    model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
+    made = {"train": train.model_dump(), "environment": environment(device)}
+    model = Model(config.model_copy(update=made), vocabulary, task)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         if not resume:  # not before now: until here anything may still turn out wrong with the new data

@@ -57,6 +57,7 @@ def make_model() -> Callable[..., Model]:
             "train": TrainConfig(epochs=2).model_dump(),
             "command": "throughtime train classify private/texts.csv --epochs 2 --out model",
             "data": data,
+            "environment": {"tokenizers": "0.98.7", "threads": "3"},
             "result": result,
         }
         config = ModelConfig(**(settings | more))

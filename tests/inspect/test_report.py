@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from throughtime.data.config import DataConfig
 from throughtime.inspect.report import Evidence, write_report
 from throughtime.metrics import MOST_IN_MATRIX
 
@@ -96,6 +97,32 @@ def test_shows_every_setting(report, make_model, make_history):
     for part in (config.vocabulary.model_dump(), config.network.model_dump(), config.train, config.run.model_dump()):
         for name in part:
             assert name.replace("_", " ") in text
+
+
+def test_shows_how_data_was_asked_to_be_read(report, make_model, make_history):
+    data = make_model().config.data | {"options": DataConfig(text="body", strict=True).model_dump()}
+    content = report(make_model(data=data), make_history())
+    settings = Page(content[content.index("<h2>Settings") :].partition("</section>")[0]).text
+    for name, field in DataConfig.model_fields.items():
+        assert name.replace("_", " ") in settings
+        assert str(field.description) in settings
+
+
+def test_shows_what_it_was_made_with_and_not_what_the_page_is(report, make_model, make_history):
+    content = report(make_model(), make_history())
+    made = Page(content[content.index("<h2>Make it again") :].partition("</section>")[0]).text
+    assert re.search(r"tokenizers\s*0\.98\.7", made)
+    assert re.search(r"threads\s*3", made)
+    assert "torch" not in made
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "label-first"])
+def test_columns_are_shown_where_there_are_some(report, make_model, make_history, kind):
+    data = make_model().config.data
+    data["source"] |= {"format": kind, "delimiter": "," if kind == "csv" else None}
+    text = Page(report(make_model(data=data), make_history())).text
+    assert ("text columnbody" in text.replace("\n", "")) == (kind != "label-first")
+    assert ("delimiter" in text) == (kind == "csv")
 
 
 def test_text_of_the_user_is_never_markup(report, make_model, make_history):

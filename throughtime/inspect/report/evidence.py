@@ -46,9 +46,9 @@ class Chances:
         ([0.75, 0.75], [True, False], [0.75, 0.25])
         """
         highest, best = table.max(1)
-        vectors = (highest, best == labels, table.gather(1, labels[:, None])[:, 0])
+        expected = table.gather(1, labels[:, None])[:, 0]
         before = None if uncalibrated is None else _array(uncalibrated.max(1).values)
-        return cls(*map(_array, vectors), before)
+        return cls(_array(highest), _array(best == labels), _array(expected), before)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def difference(first: Group, last: Group) -> tuple[float, float]:
         below = math.hypot(last.value - last.low, first.high - first.value)
         above = math.hypot(last.high - last.value, first.value - first.low)
         return apart - below, apart + above
-    variances = [group.error**2 for group in (first, last)]
+    variances = [first.error**2, last.error**2]
     if not any(variances):
         return apart, apart
     shares = [own / sum(variances) for own in variances]
