@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from throughtime.data.batches import Batches
+from throughtime.data.batches import Batches, Dataset
 from throughtime.data.vectors import Vectors
+from throughtime.environment import environment
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
-from throughtime.inspect.report import Evidence, answered, text_lengths, write_report
+from throughtime.inspect.report import Answered, Evidence, answered, text_lengths, write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device
 from throughtime.prepare import Prepared, Splits, prepare
 from throughtime.tasks import TASKS, Classifier, ClassifierConfig, TextTask
+from throughtime.tasks.classify import certainty
 from throughtime.tasks.pooled import known
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
@@ -104,7 +105,7 @@ def fit(
 
     Args:
         splits: the examples.
-        config: the model's settings; its ``train`` and ``result`` are filled in here.
+        config: the model's settings; its ``train``, ``environment`` and ``result`` are filled in here.
         train: how to learn.
         folder: where the model goes; its checkpoints live there meanwhile.
         deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
@@ -155,13 +156,14 @@ def learn(
     if not splits.valid and isinstance(config.network, ClassifierConfig) and config.network.calibrate:
         raise UsageError("--calibrate: expected validation data to fit the temperature on, found none (--valid)")
     ready = prepare(splits, config, like, listener.preparing)
-    vocabulary, data, valid, test = ready.vocabulary, ready.train, ready.valid, ready.test
+    vocabulary, data, valid = ready.vocabulary, ready.train, ready.valid
     task = _network(config, ready).to(device)
     if like:
         # A temperature is not learnt upon: it is found anew, if at all.
         weights = {name: weight for name, weight in like.task.state_dict().items() if name != "temperature"}
         task.load_state_dict(task.state_dict() | weights)
-    model = Model(config.model_copy(update={"train": train.model_dump()}), vocabulary, task)
+    made = {"train": train.model_dump(), "environment": environment(device)}
+    model = Model(config.model_copy(update=made), vocabulary, task)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         if not resume:  # not before now: until here anything may still turn out wrong with the new data
@@ -188,25 +190,55 @@ def learn(
     resumed_at = run.prepare()
     listener.prepared(_summary(model, ready, batches, run.plan, resumed_at))
     outcome = run.go()
-    parts = {"valid": valid, "test": test}
-    examined = {name: task.examine(model.batches(part)) for name, part in parts.items() if len(part)}
-    calibration = _calibrate(task, examined)
-    scores = {name: task.judge(*found) for name, found in examined.items()}
-    evidence = Evidence()
-    if folder is not None:
-        lengths = {name: text_lengths(part) for name, part in (("train", data), ("valid", valid), ("test", test))}
-        told = {name: answered(task, parts[name].examples, lengths[name], *found) for name, found in examined.items()}
-        evidence = Evidence({name: own for name, own in lengths.items() if len(own)}, told)
-    return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence, before, reach())
+    fitted = conclude(model, outcome, ready, shown=folder is not None)
+    return replace(fitted, reach_before=before, reach_after=reach())
 
 
-def _calibrate(task: TextTask, examined: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Any] | None:
-    """Fit the temperature on the validation data, and tell what the probabilities were worth before."""
-    if not isinstance(task, Classifier) or task.temperature is None:
-        return None
-    judged = {name: task.judge(*found) for name, found in examined.items()}
-    before = {name: {key: scores[key] for key in ("loss", "ece")} for name, scores in judged.items()}
-    return {"temperature": task.calibrate(*examined["valid"]), "before": before}
+def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) -> Fitted:
+    """Find the temperature, if one was asked for, and how well the model does on what was held out.
+
+    Args:
+        model: with the weights that were kept.
+        outcome: how its training ended.
+        ready: the data.
+        shown: whether the report will show single texts.
+    """
+    task, parts = model.task, {"train": ready.train, "valid": ready.valid, "test": ready.test}
+    held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
+    found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
+    calibration, evidence = None, Evidence()
+    if isinstance(task, Classifier) and task.temperature is not None:
+        before = {name: own.before for name, own in found.items()}
+        calibration = {"temperature": float(task.temperature), "before": before}
+    if shown:
+        lengths = {name: text_lengths(part) for name, part in parts.items() if len(part)}
+        evidence = Evidence(lengths, {name: own.told for name, own in found.items() if own.told})
+    scores = {name: own.scores for name, own in found.items()}
+    return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence)
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """What is kept of a held-out part: scores, loss and calibration error without temperature, what is shown."""
+
+    scores: dict[str, Any]
+    before: dict[str, float] | None
+    told: Answered | None
+
+
+def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Examined:
+    """Look at one part alone: its outputs, all classes of each text, may be large and are let go before the next.
+
+    ``fits`` is the part that a temperature is found on, which comes first.
+    """
+    task, before = model.task, None
+    outputs, targets = task.examine(model.batches(part))
+    if isinstance(task, Classifier) and task.temperature is not None:
+        before = certainty(outputs.softmax(1), targets)
+        if fits:
+            task.calibrate(outputs, targets)
+    told = answered(task, part.examples, text_lengths(part), outputs, targets) if shown else None
+    return _Examined(task.judge(outputs, targets), before, told)
 
 
 def _network(config: ModelConfig, ready: Prepared) -> TextTask:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Bin", "calibration_error", "classification", "confusion", "rating", "reliability"]
+__all__ = ["MOST_IN_MATRIX", "Bin", "calibration_error", "classification", "confusion", "rating", "reliability"]
+
+MOST_IN_MATRIX = 60
+"""Classes, beyond which nobody reads a matrix of them: its size is their number squared, whatever the data's."""
 
 
 def classification(targets: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, object]:

@@ -49,7 +49,11 @@ class RunConfig(Config):
 
 
 class ModelConfig(Config):
-    """All that ``config.json`` holds. ``files`` are the hashes of a finished model's files."""
+    """All that ``config.json`` holds.
+
+    ``environment`` says with what versions and on what machine it was trained, ``files`` are the hashes of a finished
+    model's files.
+    """
 
     format: int = FORMAT
     throughtime: str = __version__
@@ -60,6 +64,7 @@ class ModelConfig(Config):
     train: dict[str, Any] = Field(default_factory=dict)
     run: RunConfig = RunConfig()
     data: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict)
     result: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tarfile
 
 import pyarrow as pa
@@ -48,3 +49,32 @@ def test_a_model_of_a_table_reads_a_parquet_file_when_told(run, trained, tmp_pat
     assert (refused.code, "--format parquet" in refused.err) == (2, True)
     result = run("evaluate", trained / "model", tmp_path / "more.parquet", "--format", "parquet", "--json")
     assert json.loads(result.out)["examples"] == 100
+
+
+def write_csv(path, rows):
+    path.write_text("sentiment,review\n" + "".join(f"{label},{text}\n" for label, text in rows))
+
+
+def write_folder(path, rows):
+    for number, (label, text) in enumerate(rows):
+        (path / label).mkdir(parents=True, exist_ok=True)
+        (path / label / os.fsdecode(b"\xfe%d.txt" % number)).write_text(text if number else "")  # the first gets a note
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+@pytest.mark.parametrize("save", [write_csv, write_folder])
+def test_names_of_files_that_are_no_text(run, tmp_path, save):
+    file, test = (tmp_path / os.fsdecode(name) for name in (b"rev\xff.csv", b"test\xff.csv"))
+    try:
+        save(file, reviews(60))
+        save(test, reviews(40, seed=1))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    words = ["train", "classify", file, "--test", test, "--out", tmp_path / "model", *SMALL, "--epochs", "1"]
+    assert run(*words).code == 0
+    settings = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))
+    assert settings["data"]["train"]["path"].endswith("rev?.csv")
+    assert settings["data"]["options"]["test"].endswith("test?.csv")
+    report = (tmp_path / "model" / "report.html").read_text("utf-8")
+    assert ("test?.csv, line" if save is write_csv else ".txt, line 1") in report
+    assert run("evaluate", tmp_path / "model", test, "--json").code == 0

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from throughtime.data.columns import Example
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
-from throughtime.inspect.report import Answered, Evidence
+from throughtime.inspect.report import Answered, Chances, Evidence
+from throughtime.metrics import MOST_IN_MATRIX
 from throughtime.model import Model, ModelConfig
 from throughtime.tasks import Classes, Classifier, ClassifierConfig, Numbers, Rater, RaterConfig
 from throughtime.train.config import TrainConfig
@@ -26,7 +28,7 @@ def metrics(labels: Sequence[str]) -> dict[str, Any]:
         "f1_by_class": {label: (number + 1) / size for number, label in enumerate(labels)},
         "loss": 0.2468,
         "examples": examples,
-        "confusion": table,
+        **({"confusion": table} if size <= MOST_IN_MATRIX else {}),
     }
 
 
@@ -55,6 +57,7 @@ def make_model() -> Callable[..., Model]:
             "train": TrainConfig(epochs=2).model_dump(),
             "command": "throughtime train classify private/texts.csv --epochs 2 --out model",
             "data": data,
+            "environment": {"tokenizers": "0.98.7", "threads": "3"},
             "result": result,
         }
         config = ModelConfig(**(settings | more))
@@ -101,14 +104,21 @@ def make_rater() -> Callable[..., Model]:
 
 @pytest.fixture
 def make_answered() -> Callable[..., Answered]:
-    """Texts of the words ``text 0 …``, each as long as it says, and what was told of them."""
+    """Texts of the words ``text 0 …``, each as long as it says, and what was told of them.
 
-    def make(answers: Any, targets: Any, texts: Sequence[str] = (), **more: Any) -> Answered:
+    Targets are classes where they are whole numbers, and grades from 1 where they are not.
+    """
+
+    def make(answers: Any, targets: Any, texts: Sequence[str] = (), *, uncalibrated: Any = None) -> Answered:
         answers, targets = np.array(answers, dtype=np.float32), np.array(targets)
+        classes = np.issubdtype(targets.dtype, np.integer)
+        table, labels = (answers, targets) if classes else (answers[:, 1:], targets.astype(int) - 1)
+        before = None if uncalibrated is None else torch.tensor(uncalibrated)
+        chances = Chances.of(torch.tensor(table), torch.tensor(labels), before) if table.shape[1] else None
         texts = texts or [f"text {row}" for row in range(len(targets))]
         examples = [Example(text, None, "folder/texts.csv", row + 2) for row, text in enumerate(texts)]
         lengths = np.array([len(text.split()) for text in texts])
-        return Answered(examples, lengths, targets, answers, **more)
+        return Answered(examples, lengths, targets, answers.argmax(1) if classes else answers[:, 0], chances)
 
     return make
 
@@ -123,7 +133,7 @@ def make_evidence(make_answered: Callable[..., Answered]) -> Callable[..., Evide
         sure = 0.6 + 0.39 * np.arange(rows) / rows
         chances = np.where(np.arange(2)[None] == told[:, None], sure[:, None], 1 - sure[:, None]).astype(np.float32)
         texts = texts or [" ".join(["word"] * (1 + row)) for row in range(rows)]
-        own = {part: make_answered(chances, targets, texts, chances=chances) for part in parts}
+        own = {part: make_answered(chances, targets, texts) for part in parts}
         lengths = {"train": np.arange(1, 100), **{part: own[part].lengths for part in parts}}
         return Evidence(lengths, own)
 

@@ -127,6 +127,14 @@ def test_same_seed_same_numbers_other_seed_others(experiment):
     assert numbers(run_vanishing(SMALL.model_copy(update={"seed": 2}))) != numbers(experiment)
 
 
+def test_a_sequence_is_measured_to_its_beginning_however_long(page):
+    long = run_vanishing(SMALL.model_copy(update={"distances": "401", "updates": 1, "hidden_size": 3}))
+    for outcome in long.outcomes:
+        assert len(outcome.trained[401].start.layers[0].norms) == 401 + 2
+        assert len(outcome.trained[401].end.layers[0].norms) == 401 + 2
+    assert "What arrives before training" in page(long)
+
+
 def test_minutes_leave_fewer_updates():
     short = run_vanishing(SMALL.model_copy(update={"updates": 10_000_000, "minutes": 1e-3}))
     assert 1 <= short.updates < 1000

@@ -5,10 +5,12 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from throughtime.inspect.report import write_report
-from throughtime.inspect.report.confusion import MOST_IN_MATRIX
+from throughtime.data.config import DataConfig
+from throughtime.inspect.report import Evidence, write_report
+from throughtime.metrics import MOST_IN_MATRIX
 
 NASTY = "<script>alert('\"&')</script>"
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -47,9 +49,9 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def report(tmp_path):
-    def write(model, history):
+    def write(model, history, *evidence):
         path = tmp_path / "report.html"
-        write_report(path, model, history)
+        write_report(path, model, history, *evidence)
         return path.read_text(encoding="utf-8")
 
     return write
@@ -95,6 +97,32 @@ def test_shows_every_setting(report, make_model, make_history):
     for part in (config.vocabulary.model_dump(), config.network.model_dump(), config.train, config.run.model_dump()):
         for name in part:
             assert name.replace("_", " ") in text
+
+
+def test_shows_how_data_was_asked_to_be_read(report, make_model, make_history):
+    data = make_model().config.data | {"options": DataConfig(text="body", strict=True).model_dump()}
+    content = report(make_model(data=data), make_history())
+    settings = Page(content[content.index("<h2>Settings") :].partition("</section>")[0]).text
+    for name, field in DataConfig.model_fields.items():
+        assert name.replace("_", " ") in settings
+        assert str(field.description) in settings
+
+
+def test_shows_what_it_was_made_with_and_not_what_the_page_is(report, make_model, make_history):
+    content = report(make_model(), make_history())
+    made = Page(content[content.index("<h2>Make it again") :].partition("</section>")[0]).text
+    assert re.search(r"tokenizers\s*0\.98\.7", made)
+    assert re.search(r"threads\s*3", made)
+    assert "torch" not in made
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "label-first"])
+def test_columns_are_shown_where_there_are_some(report, make_model, make_history, kind):
+    data = make_model().config.data
+    data["source"] |= {"format": kind, "delimiter": "," if kind == "csv" else None}
+    text = Page(report(make_model(data=data), make_history())).text
+    assert ("text columnbody" in text.replace("\n", "")) == (kind != "label-first")
+    assert ("delimiter" in text) == (kind == "csv")
 
 
 def test_text_of_the_user_is_never_markup(report, make_model, make_history):
@@ -145,11 +173,21 @@ def test_the_matrix_has_a_cell_for_each_pair(report, make_model, make_history, c
     assert sum(counts) == make_model(labels).config.result["test"]["examples"]
 
 
-def test_too_many_classes_for_a_matrix_still_show_their_mistakes(report, make_model, make_history):
-    labels = [str(number) for number in range(MOST_IN_MATRIX + 1)]
-    content = report(make_model(labels), make_history(labels=labels))
+def test_too_many_classes_for_a_matrix_still_show_their_mistakes(report, make_model, make_history, make_answered):
+    labels = [f"label {number}" for number in range(MOST_IN_MATRIX + 1)]
+    targets = np.repeat(np.arange(len(labels)), 4)
+    targets[:6] = 7
+    told = np.where(np.arange(len(targets)) < 4, 3, targets)
+    own = make_answered(np.eye(len(labels))[told], targets)
+    model, history = make_model(labels), make_history(labels=labels)
+    content = report(model, history, Evidence({"test": own.lengths}, {"test": own}))
     assert '<table class="confusion' not in content
-    assert "Most frequent mistakes" in content
+    mistakes = content[content.index("<h3>Most frequent mistakes") : content.index("<h2>Each class")]
+    assert re.sub(r"\s+", " ", Page(mistakes[: mistakes.index("</section>")]).text).endswith("label 7label 3440.0% ")
+    classes = Page(content[content.index("<h2>Each class") :].partition("</section>")[0]).text
+    assert re.search(r"label 7\s*13\.1%100\.0%60\.0%10", classes)  # right in 6 of 10
+    assert f"most frequent class would reach {10 / len(targets):.1%}" in content
+    assert "Most frequent mistakes" not in report(model, history)
 
 
 def test_classes_are_sorted_by_f1(report, make_model, make_history):

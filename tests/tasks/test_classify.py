@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from torch.nn import functional as F
 
 from throughtime.data.batches import Batch
+from throughtime.metrics import MOST_IN_MATRIX
 from throughtime.ragged import Ragged
 from throughtime.tasks import Classes, Classifier, ClassifierConfig
 from throughtime.tasks.classify import COLDEST, HOTTEST, best_temperature
@@ -85,6 +86,14 @@ def test_metrics():
     assert metrics["examples"] == 3
     confidence = model.answers(INPUTS)[0, 2].item()
     assert metrics["ece"] == pytest.approx(abs(2 / 3 - confidence))  # all three are equally sure
+
+
+@pytest.mark.parametrize("classes", [MOST_IN_MATRIX, MOST_IN_MATRIX + 1])
+def test_many_classes_have_no_matrix(classes):
+    model = Classifier(ClassifierConfig(hidden_size=2), 12, Classes([str(number) for number in range(classes)]))
+    metrics = model.judge(torch.randn(9, classes), torch.arange(9))
+    assert ("confusion" in metrics) == (classes <= MOST_IN_MATRIX)
+    assert len(metrics["f1_by_class"]) == classes
 
 
 def test_all_rows_are_examined_in_their_order():

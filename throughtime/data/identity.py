@@ -10,7 +10,7 @@ from typing import Any
 
 from throughtime.storage import sha256
 
-__all__ = ["content_hash", "plain", "stamp"]
+__all__ = ["all_plain", "content_hash", "plain", "stamp"]
 
 
 def plain(name: str) -> str:
@@ -20,6 +20,19 @@ def plain(name: str) -> str:
     'rev?.csv'
     """
     return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def all_plain(content: Any) -> Any:
+    r"""What JSON holds, with every file's name in it as plain text.
+
+    >>> all_plain({"valid": "rev\udcff.csv", "rows": [3]})
+    {'valid': 'rev?.csv', 'rows': [3]}
+    """
+    if isinstance(content, dict):
+        return {key: all_plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [all_plain(value) for value in content]
+    return plain(content) if isinstance(content, str) else content
 
 
 def stamp(path: Path) -> list[Any] | None:

@@ -16,7 +16,7 @@ import numpy as np
 from throughtime.data.columns import Example, Source, iter_examples, open_new
 from throughtime.data.config import DataConfig
 from throughtime.data.corpus import Corpus, gather, take
-from throughtime.data.identity import content_hash, plain, stamp
+from throughtime.data.identity import all_plain, content_hash, plain, stamp
 from throughtime.data.lint import lint, other_columns
 from throughtime.data.readers.tables import Wanted
 from throughtime.data.split import stratified_split
@@ -106,9 +106,9 @@ def read_parts(
     for name in NAMES:
         facts[name] = {"rows": len(parts.setdefault(name, []))}
     for name, file in reading.paths.items():
-        facts[name] |= {"path": plain(str(file)), "sha256": files.hashes[name]}
+        facts[name] |= {"path": str(file), "sha256": files.hashes[name]}
     folder = None if files.folder is None else files.folder / dividing.name()
-    return Parts(parts["train"], parts["valid"], parts["test"], facts, warnings, folder, kept)
+    return Parts(parts["train"], parts["valid"], parts["test"], all_plain(facts), warnings, folder, kept)
 
 
 # ---- reading ----

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from throughtime.data.batches import Batch
 from throughtime.data.columns import Example
 from throughtime.errors import DataError
-from throughtime.metrics import calibration_error, classification, confusion, reliability
+from throughtime.metrics import MOST_IN_MATRIX, calibration_error, classification, confusion, reliability
 from throughtime.tasks.pooled import Pooled, PooledConfig, known
 from throughtime.tasks.targets import Measure
 
-__all__ = ["Classes", "Classifier", "ClassifierConfig"]
+__all__ = ["Classes", "Classifier", "ClassifierConfig", "certainty"]
 
 
 class ClassifierConfig(PooledConfig):
@@ -209,28 +209,41 @@ class Classifier(Pooled):
     def judge(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """``accuracy``, ``macro_f1``, ``f1_by_class``, ``loss``, ``ece``, ``examples``, ``confusion``.
 
-        ``loss`` is the mean cross-entropy, ``ece`` the expected calibration error.
+        ``loss`` and ``ece`` are those of :func:`certainty`; ``confusion`` is a matrix of at most 60 classes, true ones
+        down and told ones across, and is not there where they are more.
 
         Args:
             outputs: ``[M, C]``.
             targets: ``[M]`` class numbers.
         """
-        table = self.read(outputs)
-        chances = table.cpu().numpy()
-        best, confidence = chances.argmax(1), chances.max(1)
-        likelihood = table.gather(1, targets[:, None]).clamp(min=torch.finfo(table.dtype).tiny)
-        truth, labels = targets.cpu().numpy(), self.targets.labels
-        return {
-            **classification(truth, best, labels),
-            "loss": float(-likelihood.double().log().mean()),
-            "ece": calibration_error(reliability(confidence, best == truth)),
-            "examples": len(truth),
-            "confusion": confusion(truth, best, len(labels)),
-        }
+        table, labels = self.read(outputs), self.targets.labels
+        best, truth = table.argmax(1).cpu().numpy(), targets.cpu().numpy()
+        found = {**classification(truth, best, labels), **certainty(table, targets), "examples": len(truth)}
+        if len(labels) <= MOST_IN_MATRIX:
+            found["confusion"] = confusion(truth, best, len(labels))
+        return found
 
     def score(self, metrics: dict[str, Any]) -> tuple[float, float]:
         """What the best weights are chosen by, higher being better: accuracy, then the loss where that is equal."""
         return metrics["accuracy"], -metrics["loss"]
+
+
+def certainty(table: Tensor, targets: Tensor) -> dict[str, float]:
+    """What probabilities are worth: ``loss``, the mean cross-entropy, and ``ece``, the expected calibration error.
+
+    Args:
+        table: ``[M, C]`` probabilities.
+        targets: ``[M]`` class numbers.
+
+    >>> certainty(torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([0, 0]))
+    {'loss': 0.6931471805599453, 'ece': 0.5}
+    """
+    confidence, best = table.max(1)
+    likelihood = table.gather(1, targets[:, None]).clamp(min=torch.finfo(table.dtype).tiny)
+    return {
+        "loss": float(-likelihood.double().log().mean()),
+        "ece": calibration_error(reliability(confidence.cpu().numpy(), (best == targets).cpu().numpy())),
+    }
 
 
 COLDEST, HOTTEST = 0.2, 20.0

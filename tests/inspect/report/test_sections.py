@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.inspect.test_report import NASTY, Page
 from throughtime.inspect.report import Evidence, write_report
 from throughtime.inspect.report.calibration import calibration
-from throughtime.inspect.report.lengths import by_length, lengths
+from throughtime.inspect.report.lengths import _group, by_length, difference, lengths
 from throughtime.inspect.report.worst import SHORT, WHOLE, worst
 
 SINGLE = ["The worst mistakes", "Short texts and long ones", "Can its probabilities be believed?"]
@@ -47,7 +48,7 @@ def test_the_order_is_that_of_reading(report, make_model, make_history, make_evi
 def test_ratings_have_them_too(report, make_rater, make_answered):
     chances = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3]] * 30, dtype=np.float32)
     answers = np.concatenate([[[1.1], [2.0]] * 30, chances], 1)
-    own = make_answered(answers, [1.0, 3.0] * 30, chances=chances)
+    own = make_answered(answers, [1.0, 3.0] * 30)
     content = report(make_rater(), [], Evidence({"train": own.lengths, "valid": own.lengths}, {"valid": own}))
     assert [heading for heading in headings(content) if heading in SINGLE] == SINGLE
     text = re.sub(r"\s+", " ", Page(content).text)
@@ -138,28 +139,79 @@ def test_groups_hold_every_text_once_and_intervals_their_value():
             groups = by_length(lengths, values)
             assert sum(group.count for group in groups) == count
             assert len(groups) <= 6
-            assert all(group.low <= group.value <= group.high for group in groups)
+            assert all(group.low <= group.value <= group.high for group in groups if not np.isnan(group.low))
             assert all(one.longest < other.shortest for one, other in pairwise(groups))
 
 
 def test_an_interval_of_errors_is_that_of_their_mean():
     (group,) = by_length(np.array([3, 3, 3, 3]), np.array([1.0, 2.0, 3.0, 4.0]))
     assert group.value == 2.5
-    assert group.high - group.value == pytest.approx(1.96 * np.std([1, 2, 3, 4], ddof=1) / 2)
-    (alone,) = by_length(np.array([3]), np.array([1.0]))
-    assert (alone.low, alone.high) == (1.0, 1.0)
+    known = stats.t.interval(0.95, 3, 2.5, stats.sem([1, 2, 3, 4]))
+    assert (group.low, group.high) == pytest.approx((max(0, known[0]), known[1]))
 
 
-def test_a_difference_is_only_claimed_where_there_is_one(make_model, make_answered):
-    rows = 300
-    texts = ["word " * (1 + row // 30) for row in range(rows)]
-    right = np.tile([[0.9, 0.1]], (rows, 1))
-    for targets, words in (
-        (np.arange(rows) >= 150, "a larger difference than chance makes"),
-        (np.zeros(rows), "chance alone can make"),
-    ):
-        own = make_answered(right, targets.astype(int), texts)
-        assert words in read(lengths(make_model(), Evidence({"valid": own.lengths}, {"valid": own})))
+@pytest.mark.parametrize("errors", [[1.0], [0.5, 0.5]])
+def test_errors_that_do_not_differ_have_no_interval(make_rater, make_answered, errors):
+    (group,) = by_length(np.array([3] * len(errors)), np.array(errors))
+    assert np.isnan([group.low, group.high]).all()
+    own = make_answered([[1 + error] for error in errors], [1.0] * len(errors))
+    assert f"{errors[0]:g}––" in read(lengths(make_rater(), Evidence({"valid": own.lengths}, {"valid": own})))
+
+
+def test_an_interval_of_a_difference_holds_it_in_95_of_100_samples():
+    draw = np.random.default_rng(0)
+    for count, long in ((10, 12), (150, 40)):
+        held = {"shares": 0, "means": 0}
+        for _ in range(400):
+            sizes = np.repeat([1, 2], [count, long])
+            chance, scale = np.where(sizes == 1, 0.8, 0.6), np.where(sizes == 1, 1.0, 3.0)
+            errors = 5 + scale * draw.standard_normal(len(sizes))
+            for name, values, truth in (("shares", draw.random(len(sizes)) < chance, -0.2), ("means", errors, 0)):
+                first, last = (_group(sizes[sizes == n], values[sizes == n]) for n in (1, 2))
+                low, high = difference(first, last)
+                held[name] += low <= truth <= high
+        assert all(0.92 * 400 <= times <= 0.985 * 400 for times in held.values())
+
+
+def test_a_difference_of_means_is_welchs():
+    draw = np.random.default_rng(0)
+    one, other = draw.random(20), 3 * draw.random(12)
+    known = stats.ttest_ind(other, one, equal_var=False).confidence_interval()
+    found = difference(_group(np.ones(20), one), _group(np.ones(12), other))
+    assert found == pytest.approx((known.low, known.high))
+
+
+SURE, CHANCE, FEW = "a larger difference than chance makes", "chance alone can make", "too few texts to tell"
+
+
+@pytest.mark.parametrize(
+    ("counts", "rights", "words"),
+    [
+        ((150, 150), (150, 0), SURE),
+        ((150, 150), (150, 150), CHANCE),
+        ((150, 150), (120, 105), SURE),  # their intervals overlap
+        ((150, 150), (120, 110), CHANCE),
+        ((99, 1), (99, 0), FEW),
+        ((99, 9), (99, 0), FEW),
+    ],
+)
+def test_a_difference_is_only_claimed_where_there_is_one(make_model, make_answered, counts, rights, words):
+    """Texts of one word and of a hundred."""
+    texts = ["word"] * counts[0] + ["word " * 100] * counts[1]
+    targets = np.concatenate([np.arange(count) >= right for count, right in zip(counts, rights, strict=True)])
+    own = make_answered(np.tile([[0.9, 0.1]], (sum(counts), 1)), targets.astype(int), texts)
+    assert words in read(lengths(make_model(), Evidence({"valid": own.lengths}, {"valid": own})))
+
+
+@pytest.mark.parametrize(
+    ("long", "words"),
+    [([3.0], FEW), ([3.0, 3.0], FEW), ([3.0] * 12, SURE), ([1.2, 0.9] * 10, CHANCE), ([2.0, 0.0] * 10, CHANCE)],
+)
+def test_a_difference_of_errors_too(make_rater, make_answered, long, words):
+    errors = [0.9, 1.1] * 50 + long
+    texts = ["word"] * 100 + ["word " * 100] * len(long)
+    own = make_answered([[error] for error in errors], [0.0] * len(errors), texts)
+    assert words in read(lengths(make_rater(), Evidence({"valid": own.lengths}, {"valid": own})))
 
 
 # ---- calibration ----
@@ -168,7 +220,7 @@ def test_a_difference_is_only_claimed_where_there_is_one(make_model, make_answer
 def test_it_says_which_way_it_errs(make_model, make_answered):
     for chance, words in ((0.99, "too sure"), (0.55, "too modest"), (0.8, "about as sure as it should be")):
         chances = np.tile([[chance, 1 - chance]], (200, 1))
-        own = make_answered(chances, [0, 0, 0, 0, 1] * 40, chances=chances)
+        own = make_answered(chances, [0, 0, 0, 0, 1] * 40)
         text = read(calibration(make_model(), Evidence({}, {"valid": own})))
         assert f"it is {words}" in text
         assert f"{abs(chance - 0.8):.1%} apart" in text
@@ -176,7 +228,7 @@ def test_it_says_which_way_it_errs(make_model, make_answered):
 
 def test_it_says_what_a_temperature_did(make_model, make_answered):
     chances = np.tile([[0.8, 0.2]], (20, 1))
-    own = make_answered(chances, [0, 1] * 10, chances=chances, uncalibrated=np.tile([[0.9, 0.1]], (20, 1)))
+    own = make_answered(chances, [0, 1] * 10, uncalibrated=np.tile([[0.9, 0.1]], (20, 1)))
     result = make_model().config.result
     result["valid"] |= {"ece": 0.125}
     result["calibration"] = {"temperature": 1.5, "before": {"valid": {"loss": 0.75, "ece": 0.25}}}

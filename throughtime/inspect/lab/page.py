@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from random import Random
@@ -15,7 +15,7 @@ from throughtime.inspect.curves import Curve, Picture, draw_curves, power_of_ten
 from throughtime.inspect.lab.explosion import CLIP, DISTANCE, LR, NAIVE, Run
 from throughtime.inspect.lab.vanishing import LEARNING_RATES, SOLVED, TESTS, Experiment, Outcome, VanishingConfig
 from throughtime.inspect.reach import FELT, Layer, Reach
-from throughtime.inspect.report.page import page
+from throughtime.inspect.report.page import figure, page, section, table
 from throughtime.inspect.words import seconds_in_words
 from throughtime.storage import write_atomically
 from throughtime.version import __version__
@@ -62,7 +62,7 @@ def write_page(path: Path, experiment: Experiment, command: str) -> None:
 def verdict(experiment: Experiment) -> str:
     """What came out, in one sentence.
 
-    An example: ``Distances up to 20 are solved by the Elman network, up to 160 by the GRU and the LSTM.``
+    An example: ``Solved distances: up to 20 by the Elman network, up to 160 by the GRU and the LSTM.``
     """
     reached: dict[int, list[str]] = {}
     for outcome in experiment.outcomes:
@@ -97,7 +97,7 @@ def _task(experiment: Experiment) -> str:
     examples = "<br>".join(
         escape(problem.example(Random(f"{config.seed} example {distance}"), distance)) for distance in (8, 20)
     )
-    return _section(
+    return section(
         "The problem",
         f"""<p>{escape(problem.question)} Everything that the answer needs was read at the beginning, and nothing that
 came later helps. Two sequences at the distances 8 and 20 ({escape(problem.distance)}):</p>
@@ -127,17 +127,22 @@ def _found(experiment: Experiment) -> str:
     head = ["distance", *(NAMES[outcome.cell] for outcome in experiment.outcomes)]
     rows = [[f"{d}", *(f"{o.trained[d].accuracy:.1%}" for o in experiment.outcomes)] for d in distances]
     rates = ", ".join(f"{rate:g}" for rate in LEARNING_RATES)
-    return _section(
+    return section(
         "How far back each of them learns",
         f"""<div class="grid">
-{_figure("Right answers", draw_curves(picture, "accuracy"), "")}
-<div><h3>The numbers</h3>{_table(head, rows, "Accuracy")}</div>
+{figure("Right answers", draw_curves(picture, "accuracy"))}
+<div><h3>The numbers</h3>{table(head, rows, _numbers(head), "Accuracy")}</div>
 </div>
 <p class="note">{TESTS} new sequences of each distance; a share of 90% is certain to about three points, one of 50% to
 four or five. A distance counts as solved at {SOLVED:.0%}. The same care was taken for all three: each was trained with
 the learning rates {rates} and is shown with the one that did best on other sequences, held out for this choice;
 {BEGAN[experiment.config.init]}.</p>""",
     )
+
+
+def _numbers(head: Sequence[str]) -> str:
+    """The columns of a table with what its numbers are of on the left."""
+    return "l" + "n" * (len(head) - 1)
 
 
 def _curve(cell: str, x: Sequence[float], y: Sequence[float], *, marked: bool = True) -> Curve:
@@ -155,7 +160,7 @@ def _gradient(experiment: Experiment) -> str:
     distances = list(experiment.outcomes[0].trained)
     probes = experiment.outcomes[0].furthest.end.sequences
     told = "".join(f"<li><b>{NAMES[o.cell]}</b>: {_told(o)}</li>" for o in experiment.outcomes)
-    return _section(
+    return section(
         "Why: the gradient on its way back",
         f"""<p>A network learns from its mistake at the end by asking, step by step backwards, how the mistake would
 have changed had the state been a little different: that is the gradient. From each step to the one before, it is
@@ -189,7 +194,7 @@ def _arrivals(experiment: Experiment) -> str:
     ]
     return (
         "<h3>What arrives before training</h3>"
-        f"{_table(head, rows, 'What arrives before training')}"
+        f"{table(head, rows, _numbers(head), 'What arrives before training')}"
         '<p class="note">The norm of the gradient where what is asked for was read, as a share of its largest.</p>'
     )
 
@@ -221,7 +226,7 @@ def _fading(experiment: Experiment, title: str, name: str) -> str:
         f"{NAMES[cell]} falls below 1% of its largest {_end(reach.layers[0])}" for cell, reach in reaches.items()
     )
     picture = Picture(words, curves, "steps back", "norm of the gradient", logarithmic=True)
-    return _figure(title, draw_curves(picture, name), "")
+    return figure(title, draw_curves(picture, name))
 
 
 def _told(outcome: Outcome) -> str:
@@ -247,7 +252,7 @@ def _gates(experiment: Experiment) -> str:
     ]
     head = ["network", "gate", "before training", "after training"]
     return (
-        f"<h3>Saturated gates</h3>{_table(head, rows, 'Saturated gates', words=2)}"
+        f"<h3>Saturated gates</h3>{table(head, rows, 'llnn', 'Saturated gates')}"
         '<p class="note">The share of values below 0.05 or above 0.95: a gate that is wholly shut or wholly open. '
         "Elman has no gates; of its units it is the share with |h| above 0.95, where tanh is flat and lets little "
         "gradient through.</p>"
@@ -268,13 +273,13 @@ def _explosion(experiment: Experiment) -> str:
         )
     kept = "also ended in NaN" if clipped.ended else f"went on for all its updates, to a loss of {_mean(clipped):.3g}"
     figures = "".join(
-        _figure(title, draw_curves(_exploding(title, free_y, clipped_y), name), "")
+        figure(title, draw_curves(_exploding(title, free_y, clipped_y), name))
         for title, name, free_y, clipped_y in (
             ("Loss", "loss", free.losses, clipped.losses),
             ("Norm of the gradient, before clipping", "norm", free.norms, clipped.norms),
         )
     )
-    return _section(
+    return section(
         "The other end: a gradient that explodes",
         f"""<p>The same product can grow instead. Here an Elman network of rectified units begins with the identity as
 its recurrent matrix (nothing fades, nothing grows; Le, Jaitly and Hinton 2015). It learns to add two marked numbers,
@@ -328,7 +333,7 @@ def _try(experiment: Experiment) -> str:
         f"<li>{escape(question)} <code>throughtime lab vanishing {options} --out other</code></li>"
         for question, options in questions
     )
-    return _section("Try it yourself", f"<p>First say what you expect; then run it.</p>\n<ol>{content}</ol>")
+    return section("Try it yourself", f"<p>First say what you expect; then run it.</p>\n<ol>{content}</ol>")
 
 
 # ---- settings ----
@@ -345,45 +350,16 @@ def _settings(experiment: Experiment, command: str) -> str:
         [NAMES[o.cell], f"{o.weights:,}", *(f"{o.trained[d].lr:g}" for d in distances)] for o in experiment.outcomes
     ]
     head = ["network", "weights", *(f"rate at {distance}" for distance in distances)]
-    return _section(
+    return section(
         "Make it again",
         f"""<pre><code>{escape(command)}</code></pre>
 <p class="note" style="margin-top:.9rem">{experiment.updates:,} updates of each network, all in all
 {seconds_in_words(experiment.seconds)}. throughtime {__version__}, torch {escape(torch.__version__)}, Python
 {platform.python_version()}.</p>
 <h3>Networks</h3>
-{_table(head, cells, "Networks")}
+{table(head, cells, _numbers(head), "Networks")}
 <p class="note">One recurrent layer and a linear map. Adam, with the learning rate (of the table: the one that did
 best) rising over the first 5% of the updates and falling along a cosine; the gradient is clipped to a norm of 1.</p>
 <h3>Settings</h3>
-{_table(["setting", "value", "meaning"], rows, "Settings", words=3)}""",
+{table(["setting", "value", "meaning"], rows, "lll", "Settings")}""",
     )
-
-
-# ---- pieces of a page ----
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section>\n<h2>{title}</h2>\n{content}\n</section>"
-
-
-def _figure(title: str, svg: str, caption: str) -> str:
-    told = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f"<figure>\n<h3>{title}</h3>\n{svg}{told}</figure>\n"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], title: str, *, words: int = 1) -> str:
-    """In its own scrolling box; the first ``words`` columns are text, the others numbers; cells are HTML."""
-    kinds = ["long" if place < words else "n" for place in range(len(head))]
-    top = "".join(f'<th scope="col" class="{kind}">{cell}</th>' for cell, kind in zip(head, kinds, strict=True))
-    body = "".join(_row(cells, kinds) for cells in rows)
-    return (
-        f'<div class="box" role="region" aria-label="{title}" tabindex="0">'
-        f"<table><thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table></div>"
-    )
-
-
-def _row(cells: Sequence[str], kinds: Sequence[str]) -> str:
-    first, *others = zip(cells, kinds, strict=True)
-    rest = "".join(f'<td class="{kind}">{cell}</td>' for cell, kind in others)
-    return f'<tr><th scope="row" class="{first[1]}">{first[0]}</th>{rest}</tr>\n'

@@ -8,7 +8,7 @@ from pathlib import Path
 from throughtime.inspect.reach import Reach
 from throughtime.inspect.report.calibration import calibration
 from throughtime.inspect.report.confusion import confusions
-from throughtime.inspect.report.evidence import Answered, Evidence, answered, text_lengths
+from throughtime.inspect.report.evidence import Answered, Chances, Evidence, answered, text_lengths
 from throughtime.inspect.report.fading import fading
 from throughtime.inspect.report.learning import learning
 from throughtime.inspect.report.lengths import lengths
@@ -20,7 +20,7 @@ from throughtime.model import Model
 from throughtime.storage import write_atomically
 from throughtime.train.protocol import Record
 
-__all__ = ["Answered", "Evidence", "answered", "text_lengths", "write_report"]
+__all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths", "write_report"]
 
 NOTHING = Evidence()
 
@@ -41,8 +41,8 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
     """
     sections = [
         header(model),
-        scores(model),
-        *confusions(model),
+        scores(model, evidence),
+        *confusions(model, evidence),
         *worst(model, evidence),
         *lengths(model, evidence),
         *calibration(model, evidence),

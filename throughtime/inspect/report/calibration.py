@@ -4,49 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from throughtime.inspect.card import PARTS, interval
-from throughtime.inspect.report.evidence import Answered, Evidence
+from throughtime.inspect.report.evidence import Chances, Evidence
 from throughtime.inspect.report.page import figure, grid, note, section, table
 from throughtime.metrics import calibration_error, reliability
 from throughtime.model import Model
-from throughtime.tasks import Rater
 
 __all__ = ["calibration"]
 
 
 def calibration(model: Model, evidence: Evidence) -> list[str]:
     """The section; none where the model gives no probabilities, or no texts are at hand."""
-    parts = {PARTS[part]: evidence.answered[part] for part in PARTS if part in evidence.answered}
-    if not any(part.chances is not None for part in parts.values()):
+    told = {PARTS[part]: evidence.answered[part].chances for part in PARTS if part in evidence.answered}
+    parts = {name: chances for name, chances in told.items() if chances is not None}
+    if not parts:
         return []
-    classes = {name: _classes(model, part) for name, part in parts.items()}
-    figures = [_figure(name, part, classes[name], number) for number, (name, part) in enumerate(parts.items(), 1)]
-    name, part = next(iter(parts.items()))
-    told = f"<p>{_verdict(name, part, classes[name])}</p>"
-    return [section("Can its probabilities be believed?", f"{told}\n{grid(figures)}\n{_temperature(model)}")]
+    figures = [_figure(name, chances, number) for number, (name, chances) in enumerate(parts.items(), 1)]
+    verdict = f"<p>{_verdict(*next(iter(parts.items())))}</p>"
+    return [section("Can its probabilities be believed?", f"{verdict}\n{grid(figures)}\n{_temperature(model)}")]
 
 
-def _classes(model: Model, part: Answered) -> np.ndarray:
-    """``[M]``: which of the labels each example has; of numbers the nearest grade."""
-    if not isinstance(model.task, Rater):
-        return part.targets
-    nearest: np.ndarray = np.abs(part.targets[:, None] - np.array(model.task.targets.grades)).argmin(1)
-    return nearest
-
-
-def _sure(chances: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The probability of each most probable label, and whether that is right."""
-    return chances.max(1), chances.argmax(1) == classes
-
-
-def _verdict(name: str, part: Answered, classes: np.ndarray) -> str:
-    assert part.chances is not None
-    confidence, right = _sure(part.chances, classes)
-    mean, share = float(confidence.mean()), float(right.mean())
-    error = calibration_error(reliability(confidence, right))
-    low, high = interval(share, len(right))
+def _verdict(name: str, chances: Chances) -> str:
+    mean, share = float(chances.highest.mean()), float(chances.right.mean())
+    error = calibration_error(reliability(chances.highest, chances.right))
+    low, high = interval(share, len(chances.right))
     side = "too sure" if mean > high else "too modest" if mean < low else "about as sure as it should be"
     return (
         f"On the {name} data it gives its answers a probability of {mean:.1%} on average, and {share:.1%} of them are "
@@ -55,13 +36,12 @@ def _verdict(name: str, part: Answered, classes: np.ndarray) -> str:
     )
 
 
-def _figure(name: str, part: Answered, classes: np.ndarray, number: int) -> str:
+def _figure(name: str, chances: Chances, number: int) -> str:
     # Here, since matplotlib takes a good part of a second to import.
     from throughtime.inspect.report.pictures import draw_reliability
 
-    assert part.chances is not None
-    bins = reliability(*_sure(part.chances, classes))
-    before = [] if part.uncalibrated is None else reliability(*_sure(part.uncalibrated, classes))
+    bins = reliability(chances.highest, chances.right)
+    before = [] if chances.uncalibrated is None else reliability(chances.uncalibrated, chances.right)
     told = "; ".join(f"of answers given {own.confidence:.0%}, {own.accuracy:.0%} are right" for own in bins)
     words = f"Accuracy against confidence on the {name} data: {told}."
     picture = draw_reliability(bins, before, name=f"calibration{number}", words=words)

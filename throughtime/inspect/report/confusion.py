@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from throughtime.inspect.card import PARTS
+from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import TALL, box, section, short, table
 from throughtime.model import Model
 
-__all__ = ["MOST_IN_MATRIX", "confusions"]
+__all__ = ["Pairs", "confusions", "count_classes", "count_pairs"]
 
-MOST_IN_MATRIX = 60
 MOST_MISTAKES = 10
 FEW, MANY = 4, 12
 DEEPEST = 0.55
 """The strongest tint of a cell: text keeps a contrast of more than 4.5 on it, in the light and in the dark."""
 
 
-def confusions(model: Model) -> list[str]:
+Pairs = Counter[tuple[int, int]]
+"""How often each true class was taken for each class, by their numbers."""
+
+
+def count_pairs(scores: dict[str, Any], part: Answered | None) -> Pairs:
+    """From the matrix of few classes, or the answers to single texts; nothing where there is neither, or no class."""
+    if "confusion" in scores:
+        matrix = enumerate(scores["confusion"])
+        return Counter({(i, j): count for i, row in matrix for j, count in enumerate(row) if count})
+    if part is None or "f1_by_class" not in scores:
+        return Counter()
+    return Counter(zip(part.targets.tolist(), part.told.tolist(), strict=True))
+
+
+def count_classes(pairs: Pairs, side: int = 0) -> Counter[int]:
+    """How many texts each class has; with side 1 how many were taken for it."""
+    found: Counter[int] = Counter()
+    for pair, count in pairs.items():
+        found[pair[side]] += count
+    return found
+
+
+def confusions(model: Model, evidence: Evidence) -> list[str]:
     """The sections, from the test data or else the validation data; none without both."""
     part = next((part for part in PARTS if model.config.result.get(part)), None)
     if part is None:
         return []
     scores, name = model.config.result[part], PARTS[part]
-    if "confusion" not in scores:
+    pairs = count_pairs(scores, evidence.answered.get(part))
+    if not pairs:
         return []
-    counts: list[list[int]] = scores["confusion"]
-    matrix = _matrix(model.labels, counts) if len(counts) <= MOST_IN_MATRIX else ""
-    mistakes = _mistakes(model.labels, counts)
+    matrix = _matrix(model.labels, scores["confusion"]) if "confusion" in scores else ""
+    mistakes = _mistakes(model.labels, pairs)
     found = [section("Where it errs", f"<p>{_matrix_note(name, bool(matrix))}</p>{matrix}{mistakes}")]
     if "f1_by_class" in scores:
-        text = f"<p>On the {name} data, the best first.</p>{_classes(model.labels, scores)}"
+        text = f"<p>On the {name} data, the best first.</p>{_classes(model.labels, scores['f1_by_class'], pairs)}"
         found.append(section("Each class", text))
     return found
 
@@ -65,29 +88,28 @@ def _matrix_cell(count: int, share: float, right: bool) -> str:
     return f'<td{kind} style="--share:{DEEPEST * share:.3f}" title="{share:.1%}">{count:,}</td>'
 
 
-def _mistakes(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+def _mistakes(labels: Sequence[str], pairs: Pairs) -> str:
     """The most frequent confusions, which a large matrix hides and a small one shows by itself."""
-    pairs = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
-    if len(labels) <= FEW or not pairs:
+    wrong = [(-count, pair) for pair, count in pairs.items() if pair[0] != pair[1]]
+    if len(labels) <= FEW or not wrong:
         return ""
+    true = count_classes(pairs)
     rows = [
-        (short(labels[i]), short(labels[j]), f"{n:,}", f"{n / sum(counts[i]):.1%}")
-        for n, i, j in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))[:MOST_MISTAKES]
+        (short(labels[i]), short(labels[j]), f"{-count:,}", f"{-count / true[i]:.1%}")
+        for count, (i, j) in sorted(wrong)[:MOST_MISTAKES]
     ]
     content = table(("true class", "taken for", "texts", "of the class"), rows, "llnn", "Most frequent mistakes")
     return f"<h3>Most frequent mistakes</h3>{content}"
 
 
-def _classes(labels: Sequence[str], scores: dict[str, Any]) -> str:
-    counts = scores["confusion"]
-    order = sorted(range(len(labels)), key=lambda number: (-scores["f1_by_class"][labels[number]], number))
+def _classes(labels: Sequence[str], f1_by_class: dict[str, float], pairs: Pairs) -> str:
+    true, told = count_classes(pairs), count_classes(pairs, 1)
     rows = []
-    for number in order:
-        f1, right = scores["f1_by_class"][labels[number]], counts[number][number]
-        told, true = sum(row[number] for row in counts), sum(counts[number])
+    for number in sorted(range(len(labels)), key=lambda number: (-f1_by_class[labels[number]], number)):
+        f1, right = f1_by_class[labels[number]], pairs[number, number]
         bar = f'<span class="bar"><i style="width:{f1:.1%}"></i></span>'
-        precision, recall = (f"{right / whole:.1%}" if whole else "–" for whole in (told, true))
-        rows.append((escape(labels[number]), bar, f"{f1:.1%}", precision, recall, f"{true:,}"))
+        precision, recall = (f"{right / whole:.1%}" if whole else "–" for whole in (told[number], true[number]))
+        rows.append((escape(labels[number]), bar, f"{f1:.1%}", precision, recall, f"{true[number]:,}"))
     return table(
         ("class", "", "F1", "precision", "recall", "examples"),
         rows,

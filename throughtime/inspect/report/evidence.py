@@ -12,7 +12,43 @@ from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.tasks import Rater, TextTask
 
-__all__ = ["Answered", "Evidence", "answered", "text_lengths"]
+__all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths"]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """The probabilities of ``M`` answers, those that are shown: a row of all labels a text could outgrow the model.
+
+    Attributes:
+        highest: ``[M]`` that of the most probable label.
+        right: ``[M]`` whether that label is the right one; of numbers the nearest grade.
+        expected: ``[M]`` the probability of the right label.
+        uncalibrated: ``[M]`` that of the most probable label without a temperature, of a model that has one.
+    """
+
+    highest: np.ndarray
+    right: np.ndarray
+    expected: np.ndarray
+    uncalibrated: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, table: Tensor, labels: Tensor, uncalibrated: Tensor | None = None) -> Chances:
+        """From all of them.
+
+        Args:
+            table: ``[M, C]`` probabilities.
+            labels: ``[M]`` numbers of the right ones.
+            uncalibrated: ``[M, C]`` without a temperature.
+
+        >>> import torch
+        >>> chances = Chances.of(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
+        >>> chances.highest.tolist(), chances.right.tolist(), chances.expected.tolist()
+        ([0.75, 0.75], [True, False], [0.75, 0.25])
+        """
+        highest, best = table.max(1)
+        expected = table.gather(1, labels[:, None])[:, 0]
+        before = None if uncalibrated is None else _array(uncalibrated.max(1).values)
+        return cls(_array(highest), _array(best == labels), _array(expected), before)
 
 
 @dataclass(frozen=True)
@@ -23,22 +59,20 @@ class Answered:
         examples: as they were read.
         lengths: ``[M]`` tokens of each text.
         targets: ``[M]`` the number of each example's class, or its number.
-        answers: ``[M, K]``; see the task's ``read``.
-        chances: ``[M, C]`` the probability of each label, where there are some.
-        uncalibrated: the same without a temperature, of a model that has one.
+        told: ``[M]`` the number of the most probable class, or the number that was told.
+        chances: the probabilities, where labels have some.
     """
 
     examples: Sequence[Example]
     lengths: np.ndarray
     targets: np.ndarray
-    answers: np.ndarray
-    chances: np.ndarray | None = None
-    uncalibrated: np.ndarray | None = None
+    told: np.ndarray
+    chances: Chances | None = None
 
     @property
     def errors(self) -> np.ndarray:
         """``[M]``: how far off each number is."""
-        errors: np.ndarray = np.abs(self.answers[:, 0].astype(np.float64) - self.targets)
+        errors: np.ndarray = np.abs(self.told.astype(np.float64) - self.targets)
         return errors
 
 
@@ -73,9 +107,19 @@ def answered(
         outputs: ``[M, O]``.
         targets: ``[M]``.
     """
-    answers = task.read(outputs).detach().cpu().numpy()
-    labels = len(task.targets.labels)
-    chances = answers[:, -labels:] if 0 < labels <= answers.shape[1] else None
-    warm = not isinstance(task, Rater) and task.temperature is not None
-    uncalibrated = outputs.softmax(1).cpu().numpy() if warm else None
-    return Answered(examples, lengths, targets.cpu().numpy(), answers, chances, uncalibrated)
+    answers = task.read(outputs).detach()
+    if not isinstance(task, Rater):
+        uncalibrated = None if task.temperature is None else outputs.softmax(1)
+        chances = Chances.of(answers, targets, uncalibrated)
+        return Answered(examples, lengths, _array(targets), _array(answers.argmax(1)), chances)
+    graded = None
+    if task.targets.ordinal:
+        nearest = (targets[:, None] - task.grades).abs().argmin(1)
+        graded = Chances.of(answers[:, 1:], nearest)
+    return Answered(examples, lengths, _array(targets), _array(answers[:, 0]), graded)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    # A copy, since a part of a table would keep the whole of it.
+    array: np.ndarray = values.detach().cpu().numpy().copy()
+    return array

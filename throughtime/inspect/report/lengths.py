@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,10 +13,12 @@ from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, figure, grid, section, table
 from throughtime.model import Model
 
-__all__ = ["Group", "by_length", "lengths"]
+__all__ = ["Group", "by_length", "difference", "lengths"]
 
 GROUPS, FEWEST = 6, 25
 """At most so many groups of lengths, each of about so many texts at least."""
+JUDGED = 10
+"""Texts that a group needs to be set against another: texts of one length stay together, so a group may be small."""
 NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
@@ -27,7 +30,8 @@ class Group:
         shortest, longest: in tokens.
         count: how many texts.
         value: the share of right answers, or the mean absolute error.
-        low, high: where the true value lies in 95 of 100 samples; ``value`` itself where a single text says nothing.
+        low, high: where the true value lies in 95 of 100 samples; NaN where errors that do not differ say nothing.
+        error: the standard error of a mean; none of a share.
     """
 
     shortest: int
@@ -36,6 +40,7 @@ class Group:
     value: float
     low: float
     high: float
+    error: float | None = None
 
     @property
     def name(self) -> str:
@@ -62,15 +67,52 @@ def by_length(lengths: np.ndarray, values: np.ndarray) -> list[Group]:
 
 def _group(lengths: np.ndarray, values: np.ndarray) -> Group:
     value, count = float(values.mean()), len(values)
-    low, high = interval(value, count) if values.dtype == bool else _around(values)
-    return Group(int(lengths.min()), int(lengths.max()), count, value, low, high)
+    error = None if values.dtype == bool else _standard_error(values)
+    low, high = interval(value, count) if error is None else _around(value, error, count)
+    return Group(int(lengths.min()), int(lengths.max()), count, value, low, high, error)
 
 
-def _around(errors: np.ndarray) -> tuple[float, float]:
-    """By the standard error of the mean."""
-    mean, count = float(errors.mean()), len(errors)
-    spread = 1.96 * float(errors.std(ddof=1)) / count**0.5 if count > 1 else 0.0
+def _standard_error(errors: np.ndarray) -> float:
+    return 0.0 if errors.min() == errors.max() else float(errors.std(ddof=1)) / math.sqrt(len(errors))
+
+
+def _around(mean: float, error: float, count: int) -> tuple[float, float]:
+    """By Student's t; no error is below zero."""
+    if not error:
+        return math.nan, math.nan
+    spread = _student(count - 1) * error
     return max(0.0, mean - spread), mean + spread
+
+
+def _student(freedom: float) -> float:
+    """How many standard errors 95 of 100 samples are within."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
+
+
+def difference(first: Group, last: Group) -> tuple[float, float]:
+    """Where the true ``last.value - first.value`` lies in 95 of 100 samples.
+
+    Of shares by Newcombe's (1998) tenth method, from the intervals of both; of means by Welch's (1947). Two intervals
+    that overlap do not tell: they do so in many samples where the difference is plain.
+
+    >>> shares = [Group(1, 9, 150, share, *interval(share, 150)) for share in (0.7, 0.8)]
+    >>> shares[0].high > shares[1].low, [f"{bound:.3f}" for bound in difference(*shares)]
+    (True, ['0.002', '0.196'])
+    """
+    apart = last.value - first.value
+    if first.error is None or last.error is None:
+        below = math.hypot(last.value - last.low, first.high - first.value)
+        above = math.hypot(last.high - last.value, first.value - first.low)
+        return apart - below, apart + above
+    variances = [first.error**2, last.error**2]
+    if not any(variances):
+        return apart, apart
+    shares = [own / sum(variances) for own in variances]
+    freedom = 1 / sum(share**2 / (group.count - 1) for share, group in zip(shares, (first, last), strict=True) if share)
+    spread = _student(freedom) * math.sqrt(sum(variances))
+    return apart - spread, apart + spread
 
 
 # ---- the section ----
@@ -93,7 +135,7 @@ def lengths(model: Model, evidence: Evidence) -> list[str]:
 
 def _values(model: Model, part: Answered) -> np.ndarray:
     """``[M]``: what is averaged in each group."""
-    values: np.ndarray = part.answers.argmax(1) == part.targets if _classes(model) else part.errors
+    values: np.ndarray = part.told == part.targets if _classes(model) else part.errors
     return values
 
 
@@ -102,6 +144,8 @@ def _classes(model: Model) -> bool:
 
 
 def _shown(model: Model, value: float) -> str:
+    if math.isnan(value):
+        return "–"
     return f"{value:.1%}" if _classes(model) else f"{value:.3g}"
 
 
@@ -112,12 +156,18 @@ def _verdict(model: Model, groups: list[Group], name: str) -> str:
         return f"The {name} data has too few texts, or lengths, to set short ones against long ones."
     told = [_shown(model, group.value) for group in (first, last)]
     what = "right in {} of cases" if _classes(model) else "off by {} on average"
-    apart = first.high < last.low or last.high < first.low
-    sure = "a larger difference than chance makes" if apart else "a difference that chance alone can make"
     return (
         f"On the shortest texts of the {name} data ({first.name} tokens) it is {what.format(told[0])}, "
-        f"on the longest ({last.name}) {what.format(told[1])}: {sure}."
+        f"on the longest ({last.name}) {what.format(told[1])}: {_sure(first, last)}."
     )
+
+
+def _sure(first: Group, last: Group) -> str:
+    fewest = min(first.count, last.count)
+    if fewest < JUDGED:
+        return f"too few texts to tell that from chance ({fewest} of them in one group)"
+    low, high = difference(first, last)
+    return "a larger difference than chance makes" if low > 0 or high < 0 else "a difference that chance alone can make"
 
 
 def _scores(model: Model, groups: list[Group], name: str) -> str:

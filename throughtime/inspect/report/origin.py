@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from html import escape
 from typing import Any
 
-import torch
-
 from throughtime.config import Config
+from throughtime.data.config import DataConfig
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.page import section, sentence, shown_value, table
 from throughtime.model import Model
@@ -16,7 +14,8 @@ from throughtime.train.config import TrainConfig
 
 __all__ = ["origin"]
 
-WITH_COLUMNS = ("csv", "tsv", "jsonl")
+DELIMITED = ("csv", "tsv")
+WITH_COLUMNS = (*DELIMITED, "jsonl", "parquet")
 
 
 def origin(model: Model) -> list[str]:
@@ -43,8 +42,9 @@ def _data(data: dict[str, Any]) -> str:
 def _reading(source: dict[str, Any]) -> dict[str, Any]:
     """What was found out about the files, as far as it means something for their format."""
     facts = {"format": source.get("format"), "encoding": source.get("encoding")}
-    if source.get("format") in WITH_COLUMNS:
+    if source.get("format") in DELIMITED:
         facts |= {"header": source.get("header"), "delimiter": source.get("delimiter") and repr(source["delimiter"])}
+    if source.get("format") in WITH_COLUMNS:
         facts |= {f"{role} column": source.get(role) for role in ("text", "label")}
     facts["label kept until"] = source.get("label_until")
     return {name: value for name, value in facts.items() if value is not None}
@@ -69,6 +69,7 @@ def _held_out(data: dict[str, Any]) -> dict[str, Any]:
 def _settings(model: Model) -> str:
     config = model.config
     groups: dict[str, tuple[dict[str, Any], type[Config]]] = {
+        "Data": (config.data.get("options") or {}, DataConfig),
         "Vocabulary": (config.vocabulary.model_dump(), type(config.vocabulary)),
         "Network": (config.network.model_dump(), type(config.network)),
         "Training": (config.train, TrainConfig),
@@ -92,12 +93,7 @@ def _setting_table(title: str, values: dict[str, Any], kind: type[Config]) -> st
 
 def _origin(model: Model) -> str:
     config = model.config
-    versions = [
-        ("throughtime", escape(config.throughtime)),
-        ("model format", str(config.format)),
-        ("torch", escape(torch.__version__)),
-        ("python", platform.python_version()),
-        ("seed", str(config.run.seed)),
-    ]
+    made_with = {"throughtime": config.throughtime, "model format": config.format, **config.environment}
+    rows = [(escape(name), escape(str(value))) for name, value in (made_with | {"seed": config.run.seed}).items()]
     command = f"<pre><code>{escape(config.command)}</code></pre>" if config.command else ""
-    return command + table(("made with", "version"), versions, "ll", "Versions")
+    return command + table(("made with", ""), rows, "ll", "Versions")

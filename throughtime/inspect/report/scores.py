@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from throughtime.inspect.card import PARTS, interval, network_in_words
+from throughtime.inspect.report.confusion import Pairs, count_classes, count_pairs
+from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
 from throughtime.model import Model
 from throughtime.tasks.targets import Measure
@@ -32,14 +34,18 @@ def _taught_by(data: dict[str, Any]) -> str:
     return f", trained on {train.get('rows', 0):,} rows of {escape(name)}" if name else ""
 
 
-def scores(model: Model) -> str:
+def scores(model: Model, evidence: Evidence) -> str:
     """The section."""
-    return section("Scores", _scores(model))
+    return section("Scores", _scores(model, evidence))
 
 
-def _scores(model: Model) -> str:
+def _scores(model: Model, evidence: Evidence) -> str:
     result = model.config.result
-    found = [_score(model.task.measures, name, result[part]) for part, name in PARTS.items() if result.get(part)]
+    found = [
+        _score(model.task.measures, name, result[part], count_pairs(result[part], evidence.answered.get(part)))
+        for part, name in PARTS.items()
+        if result.get(part)
+    ]
     if not found:
         return "<p>No data was held out, so nothing is known of how well it does on texts it has not seen.</p>"
     lean = "The validation data chose the weights that were kept, so its scores lean to the good side."
@@ -48,13 +54,13 @@ def _scores(model: Model) -> str:
     return f"{grid(found)}\n{note(lean)}"
 
 
-def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any]) -> str:
+def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any], pairs: Pairs) -> str:
     first, *others = measures
     rows = "".join(f"<div><dt>{sentence(m.title)}</dt><dd>{_shown(m, scores)}</dd></div>\n" for m in others)
     return f"""<div class="score">
 <h3>{sentence(first.title)} on the {name} data</h3>
 <p class="big">{_shown(first, scores)}</p>
-<p>{_beside(first, scores)}</p>
+<p>{_beside(first, scores, pairs)}</p>
 <dl>
 {rows}<div><dt>Examples</dt><dd>{scores["examples"]:,}</dd></div>
 </dl>
@@ -66,14 +72,16 @@ def _shown(measure: Measure, scores: dict[str, Any]) -> str:
     return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
 
 
-def _beside(measure: Measure, scores: dict[str, Any]) -> str:
+def _beside(measure: Measure, scores: dict[str, Any], pairs: Pairs) -> str:
     """What puts the first score in its place."""
     if measure.key != "accuracy":
         return "On average so far from the true number."
     low, high = interval(scores["accuracy"], scores["examples"])
-    return f"95% interval: {low:.1%} to {high:.1%}{_baseline(scores)}"
+    return f"95% interval: {low:.1%} to {high:.1%}{_baseline(pairs)}"
 
 
-def _baseline(scores: dict[str, Any]) -> str:
-    most = max(sum(row) for row in scores["confusion"])
-    return f". Always telling the most frequent class would reach {most / scores['examples']:.1%}."
+def _baseline(pairs: Pairs) -> str:
+    if not pairs:
+        return "."
+    share = max(count_classes(pairs).values()) / pairs.total()
+    return f". Always telling the most frequent class would reach {share:.1%}."

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from throughtime.data.columns import Example
+from throughtime.data.identity import plain
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, note, section
@@ -46,15 +47,13 @@ def _list(items: list[str], start: int = 1) -> str:
 
 def _classes(model: Model, part: Answered) -> Iterator[str]:
     """Wrong answers, those with the least probability of the right one first."""
-    rows = np.arange(len(part.targets))
-    told, expected = part.answers.argmax(1), part.answers[rows, part.targets]
-    order = np.lexsort((rows, expected))
-    labels = model.labels
-    for row in order[told[order] != part.targets[order]][:MOST]:
-        truth = part.targets[row]
-        answer = f"<b>{escape(labels[told[row]])}</b> ({part.answers[row, told[row]]:.1%})"
-        verdict = f"told {answer}, expected <b>{escape(labels[truth])}</b> ({expected[row]:.1%})"
-        yield _item(verdict, part.examples[row])
+    assert part.chances is not None
+    expected = part.chances.expected
+    order = np.lexsort((np.arange(len(expected)), expected))
+    for row in order[part.told[order] != part.targets[order]][:MOST]:
+        told, truth = (escape(model.labels[numbers[row]]) for numbers in (part.told, part.targets))
+        answer = f"<b>{told}</b> ({part.chances.highest[row]:.1%})"
+        yield _item(f"told {answer}, expected <b>{truth}</b> ({expected[row]:.1%})", part.examples[row])
 
 
 def _numbers(labels: Sequence[str], part: Answered) -> Iterator[str]:
@@ -62,20 +61,19 @@ def _numbers(labels: Sequence[str], part: Answered) -> Iterator[str]:
     errors = part.errors
     order = np.lexsort((np.arange(len(errors)), -errors))
     for row in order[errors[order] > 0][:MOST]:
-        verdict = f"told <b>{part.answers[row, 0]:.3g}</b>, expected <b>{part.targets[row]:.6g}</b>"
+        verdict = f"told <b>{part.told[row]:.3g}</b>, expected <b>{part.targets[row]:.6g}</b>"
         yield _item(f"{verdict}{_grade(labels, part, row)}", part.examples[row])
 
 
 def _grade(labels: Sequence[str], part: Answered, row: int) -> str:
     """What probability the expected grade had, where grades have one."""
-    grade = f"{part.targets[row]:g}"
-    if part.chances is None or grade not in labels:
+    if part.chances is None or f"{part.targets[row]:g}" not in labels:
         return ""
-    return f" ({part.chances[row, labels.index(grade)]:.1%})"
+    return f" ({part.chances.expected[row]:.1%})"
 
 
 def _item(verdict: str, example: Example) -> str:
-    place = f"{escape(Path(example.path).name or example.path)}, line {example.line}"
+    place = f"{escape(plain(Path(example.path).name or example.path))}, line {example.line}"
     return f'<p class="verdict">{verdict} <span class="place">{place}</span></p>\n{_text(example.text)}'
 
 

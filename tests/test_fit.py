@@ -1,0 +1,68 @@
+"""From examples to a folder: what is kept of the outputs, and what is written down of the machine."""
+
+from __future__ import annotations
+
+import gc
+import json
+import weakref
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from tests.conftest import reviews
+from throughtime.data.columns import Example
+from throughtime.fit import Splits, fit
+from throughtime.model import ModelConfig, RunConfig
+from throughtime.tasks import Classifier, ClassifierConfig, RaterConfig
+from throughtime.train.config import TrainConfig
+
+NETWORKS = {
+    "classify": ClassifierConfig(hidden_size=3, embedding_size=3, calibrate=True),
+    "rate": RaterConfig(hidden_size=3, embedding_size=3),
+}
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    def go(task):
+        grades = {"good": "3", "bad": "1"} if task == "rate" else {}
+        rows = [Example(text, grades.get(label, label), "x.csv", n) for n, (label, text) in enumerate(reviews(60), 1)]
+        config = ModelConfig(task=task, network=NETWORKS[task], run=RunConfig(threads=1))
+        return fit(Splits(rows[:30], rows[30:45], rows[45:]), config, TrainConfig(epochs=1), tmp_path / "model")
+
+    return go
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+def test_of_a_text_single_numbers_are_kept(fitted, task):
+    for answered in fitted(task).evidence.answered.values():
+        kept = [getattr(part, field.name) for part in (answered, answered.chances) for field in fields(part)]
+        arrays = [own for own in kept if isinstance(own, np.ndarray)]
+        assert [own.shape for own in arrays] == [(15,)] * (7 if task == "classify" else 6)
+        assert all(own.base is None for own in arrays)  # no part of a table
+
+
+def test_outputs_of_one_part_are_gone_before_the_next_is_examined(fitted, monkeypatch):
+    examine, seen = Classifier.examine, []
+
+    def watched(task, batches):
+        gc.collect()
+        assert all(outputs() is None for outputs in seen)
+        outputs, targets = examine(task, batches)
+        seen.append(weakref.ref(outputs))
+        return outputs, targets
+
+    monkeypatch.setattr(Classifier, "examine", watched)
+    fitted("classify")
+    assert len(seen) > 2  # in training, then validation, then test
+
+
+def test_what_it_was_trained_with_is_written_when_it_is_trained(fitted, tmp_path):
+    fitted("classify")
+    made_with = json.loads((tmp_path / "model" / "config.json").read_text())["environment"]
+    assert made_with["threads"] == "1"
+    assert {"python", "torch", "numpy", "tokenizers", "platform"} <= set(made_with)
+    report = (tmp_path / "model" / "report.html").read_text()
+    assert made_with["tokenizers"] in report
+    assert made_with["platform"] in report
