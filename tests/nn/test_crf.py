@@ -132,13 +132,16 @@ def test_second_derivatives(sums, scale):
     assert torch.autograd.gradgradcheck(total, inputs)
 
 
-def test_paths_that_float64_cannot_hold_side_by_side_are_not_lost():
-    """Two worlds without a way between them: what is e^-900 of the whole at one step is all of it at the end."""
+@pytest.mark.parametrize("falls", [[90.0] * 10, [145.0] * 6, [400.0] * 2, [800.0]])
+def test_paths_that_float64_cannot_hold_side_by_side_are_not_lost(falls):
+    """Two worlds without a way between them: what is next to nothing of the whole half-way is half of it at the end."""
     crf = CRF(2, allowed=torch.eye(2, dtype=torch.bool)).double()
-    there_and_back = [[0.0, -90.0]] * 10 + [[-90.0, 0.0]] * 10
+    depth = sum(falls)
+    there_and_back = [[0.0, -fall] for fall in falls] + [[-depth / 10, 0.0]] * 10
     batch = Ragged.from_list([torch.tensor(there_and_back, dtype=torch.float64), torch.zeros(1, 2).double()])
-    torch.testing.assert_close(crf.log_partition(batch), torch.tensor([-900.0, 0.0]).double() + torch.tensor(2.0).log())
-    torch.testing.assert_close(crf.marginals(batch), torch.full((21, 2), 0.5, dtype=torch.float64))
+    expected = torch.tensor([-depth, 0.0], dtype=torch.float64) + torch.tensor(2.0, dtype=torch.float64).log()
+    torch.testing.assert_close(crf.log_partition(batch), expected)
+    torch.testing.assert_close(crf.marginals(batch), torch.full((len(falls) + 11, 2), 0.5, dtype=torch.float64))
 
 
 def test_marginals_are_the_gradient_of_the_log_partition():
@@ -274,6 +277,10 @@ def test_wrong_emissions_are_named():
                 run(batch)
         likelihood = crf(batch, torch.tensor([0, 0, 1]))  # a training loop looks for this itself
         assert likelihood.isfinite().tolist() == [True, False]
+    crf.transitions.data[-1] = torch.nan
+    for run in (crf.decode, lambda batch: crf.n_best(batch, 9)):
+        with pytest.raises(ValueError, match="finite scores, found NaN or infinity in sequence 0"):
+            run(Ragged.from_lengths(torch.zeros(4, 2), [4]))
 
 
 def test_a_tag_that_an_emission_rules_out_has_no_part():

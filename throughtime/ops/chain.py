@@ -156,6 +156,7 @@ def _merge(lists: Tensor, into: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """The ``n`` best of all ``lists [b, C, K] + into [to, C]``: scores and places in ``C·K``, both ``[b, to, ≤ n]``.
 
     The lists are sorted, so that the next best is the best of their heads; of equal ones, that of the lowest tag.
+    Once all lists are spent, what follows scores ``-inf`` (or NaN, from scores that are), and its place means nothing.
     """
     rows, tags, width = lists.shape
     rest = F.pad(lists, (0, 1), value=-torch.inf).flatten(1)
