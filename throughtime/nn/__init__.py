@@ -1,7 +1,19 @@
-"""Layers: recurrences, embeddings, dropout and pooling, all on real steps only."""
+"""Layers: recurrences, embeddings, dropout, pooling and the conditional random field, all on real steps only."""
 
+from throughtime.nn.crf import CRF
 from throughtime.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
 from throughtime.nn.recurrent import GRU, LSTM, RNN
 from throughtime.nn.stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "AttentionPooling", "LastPooling", "MaxPooling", "MeanPooling", "Pooling", "Stepper"]
+__all__ = [
+    "CRF",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "AttentionPooling",
+    "LastPooling",
+    "MaxPooling",
+    "MeanPooling",
+    "Pooling",
+    "Stepper",
+]
