@@ -3,8 +3,7 @@
     python examples/grid_search.py FOLDER
 
 FOLDER holds ``TREC.train`` and ``TREC.test``. The search sees the training questions alone; the test is read once, by
-the
-best model.
+the best model.
 """
 
 from __future__ import annotations
