@@ -32,6 +32,7 @@ from throughtime.errors import UsageError
 from throughtime.fit import Splits, learn
 from throughtime.model import Model, ModelConfig, RunConfig
 from throughtime.tasks import TASKS
+from throughtime.tasks.targets import number_name
 from throughtime.train.config import TrainConfig
 
 __all__ = ["SequenceClassifier", "SequenceRegressor"]
@@ -290,7 +291,7 @@ class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
         targets = column_or_1d(y, warn=True).astype(np.float64)
         if len(set(targets.tolist())) < 2:
-            found = "one sample" if len(targets) == 1 else f"{len(targets)} times {targets[0]:g}"
+            found = "one sample" if len(targets) == 1 else f"{len(targets)} times {number_name(targets[0])}"
             raise ValueError(f"expected at least two different numbers to tell apart, found {found}")
         return list(targets.tolist())
 
