@@ -111,3 +111,95 @@ def test_grades_are_told_between_their_ends():
 def test_one_text_is_no_list_of_texts():
     with pytest.raises(UsageError, match="put it in a list"):
         tt.SequenceClassifier().fit("a text", [1])
+
+
+class Series:
+    """As pandas has it: it iterates and turns into an array, but is neither a Sequence nor an array."""
+
+    def __init__(self, values):
+        self.array = np.array(values, dtype=object)
+        self.dtype, self.shape, self.ndim = self.array.dtype, self.array.shape, 1
+
+    def __len__(self):
+        return len(self.array)
+
+    def __iter__(self):
+        return iter(self.array)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array.astype(dtype or object)
+
+
+class Frame(Series):
+    """Iterating gives the columns' names, which are no texts."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.array = self.array[:, None]
+        self.shape, self.ndim = self.array.shape, 2
+
+    def __iter__(self):
+        return iter(["text"])
+
+
+def varied(words):
+    return np.array(words, dtype=np.dtypes.StringDType())
+
+
+CONTAINERS = [
+    tuple,
+    np.array,
+    lambda words: np.array(words, dtype=object),
+    varied,
+    Series,
+    lambda w: dict(enumerate(w)).values(),
+]
+
+
+ONCE = SMALL | {"updates": 2, "epochs": None, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def of_texts():
+    return tt.SequenceClassifier(**ONCE).fit(*texts(24))
+
+
+@pytest.fixture(scope="module")
+def rater():
+    return tt.SequenceRegressor(**ONCE).fit(["good", "bad"] * 4, [1.0, 2.5] * 4)
+
+
+@pytest.mark.parametrize("hold", CONTAINERS)
+def test_texts_are_texts_whatever_holds_them(of_texts, hold):
+    words, labels = texts(24)
+    expected = of_texts.predict_proba(words)
+    assert (of_texts.predict_proba(hold(words)) == expected).all()
+    assert (clone(of_texts).fit(hold(words), labels).predict_proba(words) == expected).all()
+
+
+@pytest.mark.parametrize("hold", [list, np.array, varied, Series])
+def test_labels_are_labels_whatever_holds_them(of_texts, hold):
+    words, labels = texts(24)
+    assert clone(of_texts).fit(words, hold(labels)).predict(words).tolist() == of_texts.predict(words).tolist()
+
+
+def test_arrays_of_different_lengths_stand_in_a_series_too():
+    waves = [np.arange(3 + row % 4) + 5.0 * (row % 2) for row in range(24)]
+    model = tt.SequenceClassifier(**ONCE).fit(Series(waves), [0, 1] * 12)
+    assert (model.predict_proba(Series(waves)) == model.predict_proba(waves)).all()
+
+
+@pytest.mark.parametrize("hold", [list, tuple, np.array, varied, Series])
+def test_of_nothing_there_are_no_answers(of_texts, rater, hold):
+    assert of_texts.predict(hold([])).shape == (0,)
+    assert of_texts.predict_proba(hold([])).shape == (0, 2)
+    assert rater.predict(hold([])).shape == (0,)
+    with pytest.raises(ValueError, match="expected sequences to learn from, found none"):
+        tt.SequenceClassifier().fit(hold([]), hold([]))
+
+
+def test_what_is_no_text_is_named(of_texts):
+    with pytest.raises(ValueError, match="expected only texts, found None as number 1"):
+        of_texts.predict(Series(["a film", None]))
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        of_texts.predict(Frame(["a film", "another"]))

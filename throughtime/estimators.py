@@ -1,13 +1,13 @@
 """The scikit-learn face: ``fit``, ``predict``, ``score``, grids, pipelines and pickles.
 
-What goes in is a list of texts, a list of arrays (each ``[T]`` or ``[T, F]``, of any length ``T``), or one array
-``[M, T]`` or ``[M, T, F]``.
+What goes in are texts, or arrays (each ``[T]`` or ``[T, F]``, of any length ``T``), in a list, an array or a Series, or
+one array ``[M, T]`` or ``[M, T, F]``.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -108,14 +108,17 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _sequences(self, X: Any, *, reset: bool) -> list[Any]:
         if isinstance(X, str):
             raise UsageError("expected a list of texts, found one text: put it in a list")
-        if isinstance(X, np.ndarray) and X.dtype.kind in "USO" and X.ndim == 1:
-            X = X.tolist()
-        if isinstance(X, Sequence) and X and all(isinstance(sequence, str) for sequence in X):
+        X = _listed(X)
+        if isinstance(X, list) and not X:
+            if reset:
+                raise ValueError("expected sequences to learn from, found none")
+            return []  # texts or arrays, who knows: there are as many answers
+        if isinstance(X, list) and any(isinstance(sequence, str) for sequence in X):
             self._check_kind(texts=True, reset=reset)
-            return list(X)
-        if not isinstance(X, Sequence) or _rectangular(X):
+            return _texts(X)
+        if not isinstance(X, list) or _rectangular(X):
             # One array: each of its rows is a sequence, of numbers or of vectors.
-            table = np.asarray(X) if isinstance(X, Sequence) else X
+            table = np.asarray(X) if isinstance(X, list) else X
             if getattr(table, "ndim", 0) == 3:
                 X = check_array(table, allow_nd=True, dtype="numeric")
             else:
@@ -136,6 +139,32 @@ Settings = TypeVar("Settings", bound=Config)
 
 FEWEST_TO_SPLIT = 20
 """Of fewer sequences none is held out: the rest would be too few to learn from, the held-out ones to choose by."""
+
+
+def _listed(X: Any) -> Any:
+    """As a list what stands in one dimension, whatever holds it, but for numbers; anything else as it is.
+
+    >>> _listed(("a", "b")), _listed(np.array(["a", "b"])), _listed(np.array([1.0, 2.0]))
+    (['a', 'b'], ['a', 'b'], array([1., 2.]))
+    """
+    if getattr(X, "ndim", 1) != 1 or isinstance(X, Mapping | Set):
+        return X
+    if isinstance(X, Collection) and not hasattr(X, "__array__"):
+        return list(X)
+    column = np.asarray(X)
+    return column.tolist() if column.ndim == 1 and (column.dtype.kind in "SUTO" or not len(column)) else X
+
+
+def _texts(items: list[Any]) -> list[str]:
+    """All of them, as plain strings: a NumPy array may hold some of its own.
+
+    Raises:
+        ValueError: for what is no text, such as the mark of a missing one.
+    """
+    for number, item in enumerate(items):
+        if not isinstance(item, str):
+            raise ValueError(f"expected only texts, found {item!r} as number {number}")
+    return [str(item) for item in items]
 
 
 def _rectangular(X: Sequence[Any]) -> bool:
@@ -210,6 +239,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def _targets(self, y: Any) -> list[Any]:
         y = column_or_1d(y, warn=True)
+        y = y.astype(object) if y.dtype.kind == "T" else y  # scikit-learn knows no array of strings of any length
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         self.classes_ = np.unique(y)
