@@ -7,12 +7,14 @@ one array ``[M, T]`` or ``[M, T, F]``.
 from __future__ import annotations
 
 import inspect
+import numbers
 from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -23,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from throughtime.config import Config
+from throughtime.config import Config, checked
 from throughtime.data.columns import Example
 from throughtime.data.split import stratified_split
 from throughtime.data.vectors import Vectors
@@ -48,22 +50,27 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def fit(self: Self, X: Any, y: Any) -> Self:
         """Learn from ``M`` sequences and their ``M`` targets.
 
-        With ``warm_start`` a second call goes on from the weights of the first, with its vocabulary and targets.
+        With ``warm_start`` a second call goes on from the weights of the first, with its vocabulary and targets. A
+        whole number as ``random_state`` gives the same model each time; None, or a RandomState, is drawn from.
 
         Raises:
             ValueError: sequences or targets of the wrong kind, or not equally many.
-            UsageError: a parameter out of range, or ``calibrate`` where too few sequences are left to hold some out.
+            UsageError: a parameter out of range; with ``warm_start`` one that the weights do not fit; ``calibrate``
+                where too few sequences are left to hold some out.
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        sequences = self._sequences(X, reset=True)
+        like = self.model_ if self.warm_start and hasattr(self, "model_") else None
+        sequences = self._sequences(X, reset=like is None)
+        if not sequences:
+            raise ValueError("expected sequences to learn from, found none")
         targets = self._targets(y)
         check_consistent_length(sequences, targets)
         pairs = enumerate(zip(sequences, targets, strict=True))
         examples = [Example(sequence, str(target), "X", row) for row, (sequence, target) in pairs]
-        like = self.model_ if self.warm_start and hasattr(self, "model_") else None
-        train = self._settings(TrainConfig)
-        fitted = learn(self._split(examples), self._config(train), train, like=like)
+        train, seed = self._settings(TrainConfig), _seed(self.random_state)
+        config = self._config(train, seed)
+        fitted = learn(self._split(examples, seed), config, train, like=like)
         self.model_: Model = fitted.model
         self.history_ = fitted.outcome.history
         self.n_iter_ = fitted.outcome.history[-1].update
@@ -83,24 +90,24 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _settings(self, config: type[Settings]) -> Settings:
         """The parameters that are this class's fields."""
         given = self.get_params(deep=False)
-        return config(**{name: given[name] for name in config.model_fields if name in given})
+        return checked(config, {name: given[name] for name in config.model_fields if name in given})
 
-    def _config(self, train: TrainConfig) -> ModelConfig:
+    def _config(self, train: TrainConfig, seed: int) -> ModelConfig:
         return ModelConfig(
             task=self._task,
             vocabulary=self._settings(VocabularyConfig),
             network=self._settings(TASKS[self._task][1]),
-            run=RunConfig(seed=self.random_state, threads=self.threads, device=self.device),
+            run=self._settings(RunConfig).model_copy(update={"seed": seed}),
             train=train.model_dump(),
         )
 
-    def _split(self, examples: list[Example]) -> Splits:
+    def _split(self, examples: list[Example], seed: int) -> Splits:
         """A share to choose the best weights by, where there are enough."""
         kind = TASKS[self._task][2]
         strata = kind.strata(examples)
         if not self.validation_fraction or len(examples) < FEWEST_TO_SPLIT:
             return Splits(examples)
-        kept, held = stratified_split(strata, self.validation_fraction, self.random_state)
+        kept, held = stratified_split(strata, self.validation_fraction, seed)
         return Splits([examples[row] for row in kept], [examples[row] for row in held])
 
     # ---- what comes in ----
@@ -110,9 +117,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             raise UsageError("expected a list of texts, found one text: put it in a list")
         X = _listed(X)
         if isinstance(X, list) and not X:
-            if reset:
-                raise ValueError("expected sequences to learn from, found none")
-            return []  # texts or arrays, who knows: there are as many answers
+            return []  # of texts or of arrays: nothing tells, and nothing is to be told
         if isinstance(X, list) and any(isinstance(sequence, str) for sequence in X):
             self._check_kind(texts=True, reset=reset)
             return _texts(X)
@@ -139,6 +144,22 @@ Settings = TypeVar("Settings", bound=Config)
 
 FEWEST_TO_SPLIT = 20
 """Of fewer sequences none is held out: the rest would be too few to learn from, the held-out ones to choose by."""
+
+
+def _seed(random_state: Any) -> int:
+    """A whole number as it is; of None, or of a RandomState, a number drawn from it.
+
+    Raises:
+        UsageError: for anything else, and below 0.
+    """
+    if isinstance(random_state, numbers.Integral):
+        return checked(RunConfig, {"seed": int(random_state)}, lambda _: "random_state").seed
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError as error:
+        raise UsageError(
+            f"random_state: expected a whole number, a RandomState or None, found {random_state!r}"
+        ) from error
 
 
 def _listed(X: Any) -> Any:
@@ -231,7 +252,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         until_loss: float | None = None,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
-        random_state: int = 1,
+        random_state: int | np.random.RandomState | None = 1,
         threads: int = 2,
         device: str = "auto",
     ) -> None:
@@ -311,7 +332,7 @@ class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         until_loss: float | None = None,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
-        random_state: int = 1,
+        random_state: int | np.random.RandomState | None = 1,
         threads: int = 2,
         device: str = "auto",
     ) -> None:
