@@ -111,3 +111,165 @@ def test_grades_are_told_between_their_ends():
 def test_one_text_is_no_list_of_texts():
     with pytest.raises(UsageError, match="put it in a list"):
         tt.SequenceClassifier().fit("a text", [1])
+
+
+class Series:
+    """As pandas has it: it iterates and turns into an array, but is neither a Sequence nor an array."""
+
+    def __init__(self, values):
+        self.array = np.array(values, dtype=object)
+        self.dtype, self.shape, self.ndim = self.array.dtype, self.array.shape, 1
+
+    def __len__(self):
+        return len(self.array)
+
+    def __iter__(self):
+        return iter(self.array)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array.astype(dtype or object)
+
+
+class Frame(Series):
+    """Iterating gives the columns' names, which are no texts."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.array = self.array[:, None]
+        self.shape, self.ndim = self.array.shape, 2
+
+    def __iter__(self):
+        return iter(["text"])
+
+
+def varied(words):
+    return np.array(words, dtype=np.dtypes.StringDType())
+
+
+CONTAINERS = [
+    tuple,
+    np.array,
+    lambda words: np.array(words, dtype=object),
+    varied,
+    Series,
+    lambda w: dict(enumerate(w)).values(),
+]
+
+
+ONCE = SMALL | {"updates": 2, "epochs": None, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def of_texts():
+    return tt.SequenceClassifier(**ONCE).fit(*texts(24))
+
+
+@pytest.fixture(scope="module")
+def rater():
+    return tt.SequenceRegressor(**ONCE).fit(["good", "bad"] * 4, [1.0, 2.5] * 4)
+
+
+@pytest.mark.parametrize("hold", CONTAINERS)
+def test_texts_are_texts_whatever_holds_them(of_texts, hold):
+    words, labels = texts(24)
+    expected = of_texts.predict_proba(words)
+    assert (of_texts.predict_proba(hold(words)) == expected).all()
+    assert (clone(of_texts).fit(hold(words), labels).predict_proba(words) == expected).all()
+
+
+@pytest.mark.parametrize("hold", [list, np.array, varied, Series])
+def test_labels_are_labels_whatever_holds_them(of_texts, hold):
+    words, labels = texts(24)
+    assert clone(of_texts).fit(words, hold(labels)).predict(words).tolist() == of_texts.predict(words).tolist()
+
+
+def test_arrays_of_different_lengths_stand_in_a_series_too():
+    waves = [np.arange(3 + row % 4) + 5.0 * (row % 2) for row in range(24)]
+    model = tt.SequenceClassifier(**ONCE).fit(Series(waves), [0, 1] * 12)
+    assert (model.predict_proba(Series(waves)) == model.predict_proba(waves)).all()
+
+
+@pytest.mark.parametrize("hold", [list, tuple, np.array, varied, Series])
+def test_of_nothing_there_are_no_answers(of_texts, rater, hold):
+    assert of_texts.predict(hold([])).shape == (0,)
+    assert of_texts.predict_proba(hold([])).shape == (0, 2)
+    assert rater.predict(hold([])).shape == (0,)
+    with pytest.raises(ValueError, match="expected sequences to learn from, found none"):
+        tt.SequenceClassifier().fit(hold([]), hold([]))
+
+
+def test_what_is_no_text_is_named(of_texts):
+    with pytest.raises(ValueError, match="expected only texts, found None as number 1"):
+        of_texts.predict(Series(["a film", None]))
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        of_texts.predict(Frame(["a film", "another"]))
+
+
+def test_a_random_state_is_a_number_or_is_drawn_from():
+    words, labels = texts(24)
+    model = tt.SequenceClassifier(**ONCE)
+
+    def seed_of(random_state):
+        return model.set_params(random_state=random_state).fit(words, labels).model_.config.run.seed
+
+    assert seed_of(7) == seed_of(np.int64(7)) == 7
+    state = np.random.RandomState(3)
+    drawn = [seed_of(state), seed_of(state)]
+    assert drawn[0] == seed_of(np.random.RandomState(3))
+    assert drawn[0] != drawn[1]
+    assert seed_of(None) != seed_of(None)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"random_state": -1}, "random_state: expected a value greater than or equal to 0, found -1"),
+        ({"random_state": "one"}, "random_state: expected a whole number, a RandomState or None, found 'one'"),
+        ({"hidden_size": 0}, "hidden_size: expected a value greater than or equal to 1, found 0"),
+        ({"cell": "lstn"}, "cell: expected 'elman', 'lstm' or 'gru', found 'lstn'"),
+        ({"epochs": 1.5}, "epochs: expected a valid integer, got a number with a fractional part, found 1.5"),
+        ({"threads": 0}, "threads: expected a value greater than or equal to 1, found 0"),
+        ({"tokens": None}, "tokens: expected 'word', 'char' or 'bpe', found None"),
+    ],
+)
+def test_what_a_parameter_cannot_be_is_one_sentence(given, told):
+    with pytest.raises(UsageError) as error:
+        tt.SequenceClassifier(**given).fit(["good", "bad"] * 4, [1, 0] * 4)
+    assert str(error.value) == told
+
+
+@pytest.fixture
+def begun():
+    return tt.SequenceClassifier(**ONCE, warm_start=True).fit(*texts(24))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"hidden_size": 9}, "hidden_size: expected 8, as in the model to go on from, found 9"),
+        ({"one_hot": True}, "one_hot: expected False, as in the model to go on from, found True"),
+        ({"tokens": "char"}, "tokens: expected 'word', as in the model to go on from, found 'char'"),
+        ({"max_length": 3}, "max_length: expected None, as in the model to go on from, found 3"),
+    ],
+)
+def test_a_warm_start_with_another_network_or_vocabulary_is_refused(begun, changed, told):
+    with pytest.raises(UsageError) as error:
+        begun.set_params(**changed).fit(*texts(24))
+    assert str(error.value) == told
+
+
+def test_a_warm_start_with_other_sequences_is_refused(begun):
+    with pytest.raises(ValueError, match="expected texts, as in training, found arrays"):
+        begun.fit([[1.0, 2.0], [2.0, 1.0]] * 4, ["good", "bad"] * 4)
+    with pytest.raises(ValueError, match="expected sequences to learn from, found none"):
+        begun.fit([], [])
+
+
+def test_a_warm_start_may_learn_otherwise(begun, tmp_path):
+    words, labels = texts(24)
+    begun.set_params(class_weights="balanced", dropout=0.1, label_smoothing=0.0, lr=0.01).fit(words, labels)
+    assert begun.model_.task.class_weights is not None
+    begun.set_params(class_weights="none").fit(words, labels)
+    assert begun.model_.task.class_weights is None
+    begun.save(tmp_path / "model")
+    assert (tt.load(tmp_path / "model").answers(words) == begun.model_.answers(words)).all()

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-__all__ = ["Config"]
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from throughtime.errors import UsageError
+
+__all__ = ["Config", "checked"]
+
+Settings = TypeVar("Settings", bound="Config")
 
 
 class Config(BaseModel):
     """Settings: immutable, checked when made, and without unknown names. Every field has a description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def checked(config: type[Settings], given: dict[str, Any], name: Callable[[str], str] = str) -> Settings:
+    """The settings that are given; fields that are not keep their defaults.
+
+    Args:
+        config: their class.
+        given: values by the fields' names.
+        name: what the user calls a field.
+
+    Raises:
+        UsageError: when a value is out of range: one sentence with its name.
+    """
+    try:
+        return config(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        wanted = re.sub(r"^Input should be (?=greater|less)", "expected a value ", first["msg"])
+        wanted = wanted.replace("Input should be", "expected").replace("Value error, ", "")
+        raise UsageError(f"{name(field)}: {wanted}, found {first['input']!r}") from error

@@ -1,18 +1,20 @@
 """The scikit-learn face: ``fit``, ``predict``, ``score``, grids, pipelines and pickles.
 
-What goes in is a list of texts, a list of arrays (each ``[T]`` or ``[T, F]``, of any length ``T``), or one array
-``[M, T]`` or ``[M, T, F]``.
+What goes in are texts, or arrays (each ``[T]`` or ``[T, F]``, of any length ``T``), in a list, an array or a Series, or
+one array ``[M, T]`` or ``[M, T, F]``.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import numbers
+from collections.abc import Collection, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -23,7 +25,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from throughtime.config import Config
+from throughtime.config import Config, checked
 from throughtime.data.columns import Example
 from throughtime.data.split import stratified_split
 from throughtime.data.vectors import Vectors
@@ -32,6 +34,7 @@ from throughtime.errors import UsageError
 from throughtime.fit import Splits, learn
 from throughtime.model import Model, ModelConfig, RunConfig
 from throughtime.tasks import TASKS
+from throughtime.tasks.targets import number_name
 from throughtime.train.config import TrainConfig
 
 __all__ = ["SequenceClassifier", "SequenceRegressor"]
@@ -47,22 +50,27 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def fit(self: Self, X: Any, y: Any) -> Self:
         """Learn from ``M`` sequences and their ``M`` targets.
 
-        With ``warm_start`` a second call goes on from the weights of the first, with its vocabulary and targets.
+        With ``warm_start`` a second call goes on from the weights of the first, with its vocabulary and targets. A
+        whole number as ``random_state`` gives the same model each time; None, or a RandomState, is drawn from.
 
         Raises:
             ValueError: sequences or targets of the wrong kind, or not equally many.
-            UsageError: a parameter out of range, or ``calibrate`` where too few sequences are left to hold some out.
+            UsageError: a parameter out of range; with ``warm_start`` one that the weights do not fit; ``calibrate``
+                where too few sequences are left to hold some out.
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        sequences = self._sequences(X, reset=True)
+        like = self.model_ if self.warm_start and hasattr(self, "model_") else None
+        sequences = self._sequences(X, reset=like is None)
+        if not sequences:
+            raise ValueError("expected sequences to learn from, found none")
         targets = self._targets(y)
         check_consistent_length(sequences, targets)
         pairs = enumerate(zip(sequences, targets, strict=True))
         examples = [Example(sequence, str(target), "X", row) for row, (sequence, target) in pairs]
-        like = self.model_ if self.warm_start and hasattr(self, "model_") else None
-        train = self._settings(TrainConfig)
-        fitted = learn(self._split(examples), self._config(train), train, like=like)
+        train, seed = self._settings(TrainConfig), _seed(self.random_state)
+        config = self._config(train, seed)
+        fitted = learn(self._split(examples, seed), config, train, like=like)
         self.model_: Model = fitted.model
         self.history_ = fitted.outcome.history
         self.n_iter_ = fitted.outcome.history[-1].update
@@ -82,24 +90,24 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _settings(self, config: type[Settings]) -> Settings:
         """The parameters that are this class's fields."""
         given = self.get_params(deep=False)
-        return config(**{name: given[name] for name in config.model_fields if name in given})
+        return checked(config, {name: given[name] for name in config.model_fields if name in given})
 
-    def _config(self, train: TrainConfig) -> ModelConfig:
+    def _config(self, train: TrainConfig, seed: int) -> ModelConfig:
         return ModelConfig(
             task=self._task,
             vocabulary=self._settings(VocabularyConfig),
             network=self._settings(TASKS[self._task][1]),
-            run=RunConfig(seed=self.random_state, threads=self.threads, device=self.device),
+            run=self._settings(RunConfig).model_copy(update={"seed": seed}),
             train=train.model_dump(),
         )
 
-    def _split(self, examples: list[Example]) -> Splits:
+    def _split(self, examples: list[Example], seed: int) -> Splits:
         """A share to choose the best weights by, where there are enough."""
         kind = TASKS[self._task][2]
         strata = kind.strata(examples)
         if not self.validation_fraction or len(examples) < FEWEST_TO_SPLIT:
             return Splits(examples)
-        kept, held = stratified_split(strata, self.validation_fraction, self.random_state)
+        kept, held = stratified_split(strata, self.validation_fraction, seed)
         return Splits([examples[row] for row in kept], [examples[row] for row in held])
 
     # ---- what comes in ----
@@ -107,14 +115,15 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _sequences(self, X: Any, *, reset: bool) -> list[Any]:
         if isinstance(X, str):
             raise UsageError("expected a list of texts, found one text: put it in a list")
-        if isinstance(X, np.ndarray) and X.dtype.kind in "USO" and X.ndim == 1:
-            X = X.tolist()
-        if isinstance(X, Sequence) and X and all(isinstance(sequence, str) for sequence in X):
+        X = _listed(X)
+        if isinstance(X, list) and not X:
+            return []  # of texts or of arrays: nothing tells, and nothing is to be told
+        if isinstance(X, list) and any(isinstance(sequence, str) for sequence in X):
             self._check_kind(texts=True, reset=reset)
-            return list(X)
-        if not isinstance(X, Sequence) or _rectangular(X):
+            return _texts(X)
+        if not isinstance(X, list) or _rectangular(X):
             # One array: each of its rows is a sequence, of numbers or of vectors.
-            table = np.asarray(X) if isinstance(X, Sequence) else X
+            table = np.asarray(X) if isinstance(X, list) else X
             if getattr(table, "ndim", 0) == 3:
                 X = check_array(table, allow_nd=True, dtype="numeric")
             else:
@@ -135,6 +144,48 @@ Settings = TypeVar("Settings", bound=Config)
 
 FEWEST_TO_SPLIT = 20
 """Of fewer sequences none is held out: the rest would be too few to learn from, the held-out ones to choose by."""
+
+
+def _seed(random_state: Any) -> int:
+    """A whole number as it is; of None, or of a RandomState, a number drawn from it.
+
+    Raises:
+        UsageError: for anything else, and below 0.
+    """
+    if isinstance(random_state, numbers.Integral):
+        return checked(RunConfig, {"seed": int(random_state)}, lambda _: "random_state").seed
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError as error:
+        raise UsageError(
+            f"random_state: expected a whole number, a RandomState or None, found {random_state!r}"
+        ) from error
+
+
+def _listed(X: Any) -> Any:
+    """As a list what stands in one dimension, whatever holds it, but for numbers; anything else as it is.
+
+    >>> _listed(("a", "b")), _listed(np.array(["a", "b"])), _listed(np.array([1.0, 2.0]))
+    (['a', 'b'], ['a', 'b'], array([1., 2.]))
+    """
+    if getattr(X, "ndim", 1) != 1 or isinstance(X, Mapping | Set):
+        return X
+    if isinstance(X, Collection) and not hasattr(X, "__array__"):
+        return list(X)
+    column = np.asarray(X)
+    return column.tolist() if column.ndim == 1 and (column.dtype.kind in "SUTO" or not len(column)) else X
+
+
+def _texts(items: list[Any]) -> list[str]:
+    """All of them, as plain strings: a NumPy array may hold some of its own.
+
+    Raises:
+        ValueError: for what is no text, such as the mark of a missing one.
+    """
+    for number, item in enumerate(items):
+        if not isinstance(item, str):
+            raise ValueError(f"expected only texts, found {item!r} as number {number}")
+    return [str(item) for item in items]
 
 
 def _rectangular(X: Sequence[Any]) -> bool:
@@ -201,7 +252,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         until_loss: float | None = None,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
-        random_state: int = 1,
+        random_state: int | np.random.RandomState | None = 1,
         threads: int = 2,
         device: str = "auto",
     ) -> None:
@@ -209,6 +260,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     def _targets(self, y: Any) -> list[Any]:
         y = column_or_1d(y, warn=True)
+        y = y.astype(object) if y.dtype.kind == "T" else y  # scikit-learn knows no array of strings of any length
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         self.classes_ = np.unique(y)
@@ -280,7 +332,7 @@ class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         until_loss: float | None = None,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
-        random_state: int = 1,
+        random_state: int | np.random.RandomState | None = 1,
         threads: int = 2,
         device: str = "auto",
     ) -> None:
@@ -290,7 +342,7 @@ class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
         targets = column_or_1d(y, warn=True).astype(np.float64)
         if len(set(targets.tolist())) < 2:
-            found = "one sample" if len(targets) == 1 else f"{len(targets)} times {targets[0]:g}"
+            found = "one sample" if len(targets) == 1 else f"{len(targets)} times {number_name(targets[0])}"
             raise ValueError(f"expected at least two different numbers to tell apart, found {found}")
         return list(targets.tolist())
 

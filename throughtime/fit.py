@@ -28,6 +28,7 @@ from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
 from throughtime.train.protocol import Listener
 from throughtime.train.run import Outcome, Run
+from throughtime.warm import check_alike, inherit
 
 __all__ = ["OWN_FILES", "FitListener", "Fitted", "Splits", "Summary", "fit", "learn", "remove_model", "settle"]
 
@@ -146,7 +147,7 @@ def learn(
         like: begin with the weights, the vocabulary and the targets of this model.
 
     Raises:
-        UsageError, DataError, TrainingError: see :func:`fit`.
+        UsageError: settings that are not those of ``like``; others, DataError and TrainingError: see :func:`fit`.
     """
     listener, config = listener or FitListener(), config.settled()
     train = train.for_tokens(config.vocabulary.tokens)
@@ -155,13 +156,13 @@ def learn(
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
     if not splits.valid and isinstance(config.network, ClassifierConfig) and config.network.calibrate:
         raise UsageError("--calibrate: expected validation data to fit the temperature on, found none (--valid)")
+    if like:
+        check_alike(like, config)
     ready = prepare(splits, config, like, listener.preparing)
     vocabulary, data, valid = ready.vocabulary, ready.train, ready.valid
     task = _network(config, ready).to(device)
     if like:
-        # A temperature is not learnt upon: it is found anew, if at all.
-        weights = {name: weight for name, weight in like.task.state_dict().items() if name != "temperature"}
-        task.load_state_dict(task.state_dict() | weights)
+        inherit(task, like)
     made = {"train": train.model_dump(), "environment": environment(device)}
     model = Model(config.model_copy(update=made), vocabulary, task)
     if folder is not None:

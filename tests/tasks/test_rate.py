@@ -63,7 +63,7 @@ def test_the_ordinal_loss_is_the_likelihood_of_its_own_probabilities():
     with torch.no_grad():
         model.head.weight.mul_(5)
     answers = model.answers(INPUTS)
-    chances = answers[:, 1:]
+    chances = answers[:, 1:].float()
     torch.testing.assert_close(chances.sum(1), torch.ones(3))
     assert bool((chances > 0).all())
     expected = -torch.stack([chances[0, 2], chances[1, 0], chances[2, 1]]).log().mean()
@@ -74,8 +74,8 @@ def test_an_untrained_text_has_the_training_datas_shares():
     model = make("1", "2", "2", "4")
     with torch.no_grad():
         model.head.weight.zero_()
-    torch.testing.assert_close(model.answers(INPUTS)[0, 1:], torch.tensor([0.25, 0.5, 0.25]))
-    assert model.answers(INPUTS)[0, 0] == 2
+    torch.testing.assert_close(model.answers(INPUTS)[0, 1:].float(), torch.tensor([0.25, 0.5, 0.25]))
+    torch.testing.assert_close(model.answers(INPUTS)[0, 0].float(), torch.tensor(2.0))  # the weights are float32
 
 
 def test_the_ordinal_loss_stays_finite_far_out():
@@ -91,7 +91,7 @@ def test_the_ordinal_loss_stays_finite_far_out():
 def test_the_squared_loss_is_in_units_of_the_deviation():
     model = make("10", "20", "20", "30.5", loss="auto")
     assert not model.targets.ordinal
-    told = model.answers(INPUTS)[:, 0]
+    told = model.answers(INPUTS)[:, 0].float()
     expected = ((told - torch.tensor([10.0, 20.0, 30.5])) / model.targets.deviation).square().mean()
     torch.testing.assert_close(model.loss(batch(10, 20, 30.5))[0], expected)
 
@@ -134,7 +134,46 @@ def test_padding_has_no_influence_at_all(labels):
     assert torch.equal(model.answers(Ragged.from_padded(padded, INPUTS.lengths)), model.answers(INPUTS))
 
 
+DAYS = ("20240101", "20240102", "20240103")  # float32 holds no odd number of this size
+SECONDS = [str(1_700_000_000 + second) for second in range(60)]
+
+
+def test_large_numbers_stay_apart():
+    numbers = Numbers.learn(examples(*SECONDS), RaterConfig())
+    assert [str(int(value)) for value in numbers.encode(examples(*SECONDS))] == SECONDS
+    model = make(*SECONDS)
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.fill_(0.5)
+    expected = 1_700_000_029.5 + numbers.deviation / 2
+    answer = model.answers(INPUTS)[0].numpy()
+    assert answer[0] == pytest.approx(expected, abs=1e-6, rel=0)
+    assert numbers.cells(answer) == [pytest.approx(expected, abs=1e-4, rel=0)]
+    found = model.evaluate([Batch(INPUTS, numbers.encode(examples(*SECONDS[:3])), (0, 1, 2))])
+    assert found["mae"] == pytest.approx(expected - 1_700_000_001, abs=1e-6, rel=0)
+    assert found["loss"] == pytest.approx(
+        np.mean([((expected - 1_700_000_000 - n) / numbers.deviation) ** 2 for n in range(3)])
+    )
+
+
+def test_large_grades_stay_apart():
+    model = make(*DAYS)
+    assert model.targets.columns() == ["predicted", "p(20240101)", "p(20240102)", "p(20240103)"]
+    assert model.targets.title() == "Text rater: 20240101 to 20240103"
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.fill_(-20.0)  # surely the first
+    answer = model.answers(INPUTS)[0].numpy()
+    assert answer[0] == pytest.approx(20240101, abs=1e-6, rel=0)
+    assert model.targets.cells(answer)[0] == pytest.approx(20240101, abs=1e-5, rel=0)
+    found = model.evaluate([Batch(INPUTS, model.targets.encode(examples(*DAYS)), (0, 1, 2))])
+    assert found["confusion"] == [[1, 0, 0], [1, 0, 0], [1, 0, 0]]
+    assert found["mae"] == pytest.approx(1)
+    assert found["accuracy"] == pytest.approx(1 / 3)
+
+
 def test_strata_keep_grades_and_tenths():
+    assert Numbers.strata(examples(*DAYS)) == list(DAYS)
     assert Numbers.strata(examples("1", "2", "1.0")) == ["1", "2", "1"]
     tenths = Numbers.strata(examples(*(str(n / 10) for n in range(100))))
     assert sorted(set(tenths)) == [str(n) for n in range(10)]

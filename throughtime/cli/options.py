@@ -6,11 +6,9 @@ import argparse
 import types
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from throughtime.config import Config
-from throughtime.errors import UsageError
+from throughtime.config import Config, checked
 
 __all__ = ["add_config", "flag", "read_config_flags"]
 
@@ -36,13 +34,7 @@ def read_config_flags(arguments: argparse.Namespace, config: type[Settings]) -> 
         UsageError: when a value is out of range.
     """
     given = {name: getattr(arguments, name) for name in config.model_fields if hasattr(arguments, name)}
-    try:
-        return config(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        wanted = first["msg"].replace("Input should be", "expected a value").replace("Value error, ", "")
-        raise UsageError(f"{flag(name)}: {wanted}, found {first['input']}") from error
+    return checked(config, given, flag)
 
 
 def _argument(field: FieldInfo) -> dict[str, Any]:

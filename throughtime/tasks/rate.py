@@ -19,7 +19,7 @@ from throughtime.data.columns import Example
 from throughtime.errors import DataError, UsageError
 from throughtime.metrics import confusion, rating
 from throughtime.tasks.pooled import Pooled, PooledConfig, known
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.targets import Measure, number_name
 
 __all__ = ["Numbers", "Rater", "RaterConfig"]
 
@@ -71,7 +71,7 @@ class Numbers:
         values = np.array(found)
         path = examples[0].path if examples else None
         if len(set(found)) < 2:
-            told = f"only {found[0]:g}" if found else "no examples"
+            told = f"only {number_name(found[0])}" if found else "no examples"
             raise DataError(f"expected at least two different numbers to tell apart, found {told}", path=path)
         counts = Counter(found)
         grades = tuple(sorted(counts)) if len(counts) <= MOST_GRADES and all(v == int(v) for v in counts) else ()
@@ -107,7 +107,7 @@ class Numbers:
         """
         values = np.array([_number(example) for example in examples])
         if len(set(values.tolist())) <= MOST_GRADES:
-            return [f"{value:g}" for value in values]
+            return [number_name(value) for value in values]
         edges = np.quantile(values, np.linspace(0.1, 0.9, 9))
         return [str(tenth) for tenth in np.searchsorted(edges, values, side="right")]
 
@@ -130,15 +130,15 @@ class Numbers:
     @property
     def labels(self) -> list[str]:
         """The grades' names."""
-        return [f"{grade:g}" for grade in self.grades]
+        return [number_name(grade) for grade in self.grades]
 
     def encode(self, examples: Sequence[Example]) -> Tensor:
-        """``[M]`` numbers.
+        """``[M]`` numbers, in float64: dates and identifiers would be rounded to each other in less.
 
         Raises:
             DataError: for a label that is no number, with its place.
         """
-        return torch.tensor([_number(example) for example in examples], dtype=torch.float32)
+        return torch.tensor([_number(example) for example in examples], dtype=torch.float64)
 
     def in_words(self) -> str:
         """What they are, how they are learnt, and what guessing would err by."""
@@ -160,7 +160,17 @@ class Numbers:
 
     def cells(self, answer: np.ndarray) -> list[str | float]:
         """See :meth:`columns`."""
-        return [float(f"{answer[0]:.6g}"), *(round(float(p), 6) for p in answer[1:])]
+        return [self.rounded(float(answer[0])), *(round(float(p), 6) for p in answer[1:])]
+
+    def rounded(self, value: float, digits: int = 6) -> float:
+        """To so many digits of the number, or of the deviation where that is smaller: years differ in their last ones.
+
+        >>> numbers = Numbers((), (), False, mean=1.7e9, deviation=17.0, median_error=15.0)
+        >>> numbers.rounded(1700000012.3456789), numbers.rounded(0.123456789)
+        (1700000012.3457, 0.123457)
+        """
+        finest = min(abs(value) or math.inf, self.deviation)
+        return round(value, digits - 1 - math.floor(math.log10(finest))) if 0 < finest < math.inf else value
 
 
 class Rater(Pooled):
@@ -201,7 +211,7 @@ class Rater(Pooled):
         super().__init__(config, num_symbols, 1, symbol_counts, spelling=spelling, vectors=vectors)
         self.config, self.targets = config, targets
         self.grades: Tensor
-        self.register_buffer("grades", torch.tensor(targets.grades), persistent=False)
+        self.register_buffer("grades", torch.tensor(targets.grades, dtype=torch.float64), persistent=False)
         self.first: nn.Parameter | None = None
         if targets.ordinal:
             # Where every score is zero the grades have their shares in training. The first threshold, and the logs of
@@ -218,14 +228,14 @@ class Rater(Pooled):
         return torch.cat([self.first, self.first + self.steps.exp().cumsum(0)])
 
     def read(self, outputs: Tensor) -> Tensor:
-        """``[B, 1]`` numbers; of grades ``[B, 1 + K]``: the number, then each grade's probability."""
+        """``[B, 1]`` numbers; of grades ``[B, 1 + K]``: the number, then each grade's probability. In float64."""
         if not self.targets.ordinal:
-            return outputs * self.targets.deviation + self.targets.mean
+            return outputs.double() * self.targets.deviation + self.targets.mean
         # A softmax over two in the place of torch's sigmoid, whose bits depend on an element's place in the batch.
         gaps = self.thresholds - outputs
         below = torch.stack([gaps, torch.zeros_like(gaps)], -1).softmax(-1)[..., 0]
         whole = torch.cat([torch.zeros_like(outputs), below, torch.ones_like(outputs)], 1)
-        chances = whole.diff(dim=1)
+        chances = whole.diff(dim=1).double()
         return torch.cat([_median(chances, self.grades), chances], 1)
 
     # ---- the task's protocol ----
@@ -236,7 +246,8 @@ class Rater(Pooled):
 
     def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if not self.targets.ordinal:
-            return (outputs[:, 0] - (targets - self.targets.mean) / self.targets.deviation).square()
+            wanted = (targets.double() - self.targets.mean) / self.targets.deviation
+            return (outputs[:, 0] - wanted.to(outputs.dtype)).square()
         grade = (targets[:, None] - self.grades).abs().argmin(1)
         edges = F.pad(self.thresholds, (1, 1), value=math.inf)
         edges = torch.cat([-edges[:1], edges[1:]])

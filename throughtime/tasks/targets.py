@@ -11,7 +11,16 @@ from torch import Tensor
 
 from throughtime.data.columns import Example
 
-__all__ = ["Measure", "Targets"]
+__all__ = ["Measure", "Targets", "number_name"]
+
+
+def number_name(value: float) -> str:
+    """A number as people write it: every number has a name of its own, and a whole one no point.
+
+    >>> number_name(3.0), number_name(20240101.0), number_name(0.1), number_name(-0.0)
+    ('3', '20240101', '0.1', '0')
+    """
+    return repr(float(value) + 0.0).removesuffix(".0")  # a zero more: -0.0 is 0 too
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,14 @@ def test_the_surest_wrong_answers_come_first_with_their_place(make_model, make_e
     assert "folder" not in text
 
 
+def test_large_numbers_are_told_whole(make_rater, make_answered):
+    chances = np.array([[0.5, 0.4, 0.1], [0.1, 0.7, 0.2]], dtype=np.float32)
+    own = make_answered([[20240102], [20240102]], [20240101.0, 20240103.0], chances=chances)
+    text = read(worst(make_rater(["20240101", "20240102", "20240103"]), Evidence({}, {"valid": own})))
+    told = re.findall(r"told (\S+), expected (\S+) \((.*?)%\)", text)
+    assert told == [("20240102", "20240101", "50.0"), ("20240102", "20240103", "20.0")]
+
+
 def test_no_more_than_twenty(make_model, make_evidence):
     assert Page("".join(worst(make_model(), make_evidence(rows=400)))).count("li") == 20
 

@@ -14,6 +14,8 @@ from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, note, section
 from throughtime.model import Model
+from throughtime.tasks import Numbers
+from throughtime.tasks.targets import number_name
 
 __all__ = ["worst"]
 
@@ -29,7 +31,7 @@ def worst(model: Model, evidence: Evidence) -> list[str]:
     if part is None:
         return []
     own = evidence.answered[part]
-    items = list(_classes(model, own) if model.config.task == "classify" else _numbers(model.labels, own))
+    items = list(_classes(model, own) if model.config.task == "classify" else _numbers(model, own))
     if not items:
         return [section("The worst mistakes", f"<p>There are none on the {PARTS[part]} data.</p>")]
     worst = "the surest wrong answers" if model.config.task == "classify" else "the answers that are furthest off"
@@ -56,18 +58,20 @@ def _classes(model: Model, part: Answered) -> Iterator[str]:
         yield _item(f"told {answer}, expected <b>{truth}</b> ({expected[row]:.1%})", part.examples[row])
 
 
-def _numbers(labels: Sequence[str], part: Answered) -> Iterator[str]:
+def _numbers(model: Model, part: Answered) -> Iterator[str]:
     """Those furthest off first."""
-    errors = part.errors
+    errors, numbers = part.errors, model.task.targets
+    assert isinstance(numbers, Numbers)
     order = np.lexsort((np.arange(len(errors)), -errors))
     for row in order[errors[order] > 0][:MOST]:
-        verdict = f"told <b>{part.told[row]:.3g}</b>, expected <b>{part.targets[row]:.6g}</b>"
-        yield _item(f"{verdict}{_grade(labels, part, row)}", part.examples[row])
+        told = number_name(numbers.rounded(float(part.told[row]), 3))
+        verdict = f"told <b>{told}</b>, expected <b>{number_name(part.targets[row])}</b>"
+        yield _item(f"{verdict}{_grade(model.labels, part, row)}", part.examples[row])
 
 
 def _grade(labels: Sequence[str], part: Answered, row: int) -> str:
     """What probability the expected grade had, where grades have one."""
-    if part.chances is None or f"{part.targets[row]:g}" not in labels:
+    if part.chances is None or number_name(part.targets[row]) not in labels:
         return ""
     return f" ({part.chances.expected[row]:.1%})"
 
