@@ -131,7 +131,7 @@ def wait_for_checkpoint(process, out):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
 def test_killed_at_random_moments_the_result_is_the_same_to_the_byte(run, reviews_file, tmp_path, kills):
     whole = tmp_path / "whole"
     assert run(*words_for(reviews_file, whole)).code == 0

@@ -6,12 +6,14 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
 import torch
 
 from tests.inspect.test_report import Page
+from throughtime.inspect.lab import vanishing
 from throughtime.inspect.lab.explosion import CLIP, Run, explode
 from throughtime.inspect.lab.network import Network
 from throughtime.inspect.lab.page import verdict, write_page
@@ -22,6 +24,19 @@ from throughtime.inspect.reach import Layer, Reach, measure
 SMALL = VanishingConfig(distances="4,6", updates=3, hidden_size=5, batch_size=4, threads=1)
 PLURALS = {plural for _, plural in NOUNS}
 NOUNS_FLAT = {noun for pair in NOUNS for noun in pair}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    """A shorter explosion, and fewer sequences to test on, than a lesson needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        yield
+
+
+def shorten(patch):
+    patch.setattr(vanishing, "explode", partial(explode, updates=8))
+    patch.setattr(vanishing, "TESTS", 100)
 
 
 @pytest.fixture(scope="module")

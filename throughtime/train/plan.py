@@ -47,16 +47,19 @@ def make_plan(task: Task, batches: Batches, valid: Batches | None, config: Train
     """
     per_epoch = len(batches.plan(0))
     room = None if deadline is None else deadline - time.monotonic()
-    timing = measure(task, batches, valid, config, 1.0 if room is None else min(20.0, max(1.0, 0.04 * room)))
     bounds: dict[str, int] = {}
     if config.updates is not None:
         bounds["--updates"] = config.updates
+    if config.epochs is not None:
+        bounds["--epochs"] = config.epochs * per_epoch
+    seconds = 1.0 if room is None else min(20.0, max(1.0, 0.04 * room))
+    # Without a limit it is only told how long it will take: what is soon over need not be foretold for a second.
+    most = min(bounds.values()) // 10 if bounds and room is None else None
+    timing = measure(task, batches, valid, config, seconds, most)
     if room is not None:
         room -= timing.spent
         each = max(1e-6, timing.update + timing.evaluation / per_epoch)
         bounds["--minutes"] = max(1, int((room - timing.evaluation) / each))
-    if config.epochs is not None:
-        bounds["--epochs"] = config.epochs * per_epoch
     if not bounds:
         raise UsageError("expected --epochs, --updates or --minutes, found none of them")
     bound = min(bounds, key=lambda name: bounds[name])

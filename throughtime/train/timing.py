@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from dataclasses import dataclass
 
@@ -29,8 +30,15 @@ class Timing:
     spent: float
 
 
-def measure(task: Task, batches: Batches, valid: Batches | None, config: TrainConfig, seconds: float) -> Timing:
-    """Time updates for about ``seconds``, and one evaluation.
+def measure(
+    task: Task,
+    batches: Batches,
+    valid: Batches | None,
+    config: TrainConfig,
+    seconds: float,
+    most: int | None = None,
+) -> Timing:
+    """Time updates for about ``seconds``, at least three and at most ``most``, and one evaluation.
 
     The updates timed are the first of the first epoch; their times, as a line through batch length and batch tokens,
     give the mean over the whole epoch. Random states are put back, so that what follows is as if nothing had been.
@@ -41,7 +49,7 @@ def measure(task: Task, batches: Batches, valid: Batches | None, config: TrainCo
         trial = copy.deepcopy(task)
         trial.train()
         evaluation = _time_evaluation(trial, valid)
-        taken, sizes = _time_updates(trial, batches, config, begun + evaluation + seconds)
+        taken, sizes = _time_updates(trial, batches, config, begun + evaluation + seconds, most or sys.maxsize)
     update = _mean_over_epoch(np.array(taken), np.array(sizes), batches)
     return Timing(update, evaluation, time.perf_counter() - begun)
 
@@ -56,7 +64,7 @@ def _time_evaluation(trial: Task, valid: Batches | None) -> float:
 
 
 def _time_updates(
-    trial: Task, batches: Batches, config: TrainConfig, until: float
+    trial: Task, batches: Batches, config: TrainConfig, until: float, most: int
 ) -> tuple[list[float], list[tuple[int, int]]]:
     place = Place()
     steps = train_steps(
@@ -72,7 +80,7 @@ def _time_updates(
     sizes: list[tuple[int, int]] = []
     plan = batches.plan(0)
     now = time.perf_counter()
-    while len(taken) < 3 or now < until:
+    while len(taken) < 3 or (now < until and len(taken) < most):
         if place.batch == 0:
             plan = batches.plan(place.epoch)
         sizes.append(_size(batches, plan[place.batch]))

@@ -107,8 +107,8 @@ def test_the_surest_wrong_answers_come_first_with_their_place(make_model, make_e
 
 
 def test_large_numbers_are_told_whole(make_rater, make_answered):
-    chances = np.array([[0.5, 0.4, 0.1], [0.1, 0.7, 0.2]], dtype=np.float32)
-    own = make_answered([[20240102], [20240102]], [20240101.0, 20240103.0], chances=chances)
+    own = make_answered([[20240102, 0.5, 0.4, 0.1], [20240102, 0.1, 0.7, 0.2]], [1.0, 3.0])
+    own = replace(own, targets=np.array([20240101.0, 20240103.0]), told=np.array([20240102.0, 20240102.0]))
     text = read(worst(make_rater(["20240101", "20240102", "20240103"]), Evidence({}, {"valid": own})))
     told = re.findall(r"told (\S+), expected (\S+) \((.*?)%\)", text)
     assert told == [("20240102", "20240101", "50.0"), ("20240102", "20240103", "20.0")]
