@@ -58,7 +58,7 @@ def feed(format: str, damage: Damage) -> bool:
     """Read a damaged file, and give whether it could be read."""
     reader, samples = SAMPLES[format]
     content = damaged(samples[damage.sample % len(samples)].encode(), damage.inside)
-    content = damaged(gzip.compress(content) if damage.packed else content, damage.outside)
+    content = damaged(gzip.compress(content, mtime=0) if damage.packed else content, damage.outside)
     options = {"label": LABELS[format][damage.label], "need_label": damage.need_label, "encoding": damage.encoding}
     with tempfile.TemporaryDirectory() as folder, bounded():
         path, out = Path(folder, "a"), Path(folder, "b")

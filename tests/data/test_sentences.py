@@ -178,6 +178,8 @@ def test_conll_keeps_separators_line_ends_and_trailing_blanks(write):
 def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
     [sentence] = read_conll(write("a", "\ufeffX a\n"), text=2, label=1)
     assert (sentence.labels, sentence.text(["Y"])) == (["X"], "\ufeffY a\n")
+    [sentence] = read_conll(write("c", "\ufeff\ufeff\n"), need_label=False)  # of two the second is a letter
+    assert (sentence.tokens, sentence.text(["Y"])) == (["\ufeff"], "\ufeff\ufeff Y\n")
     [sentence] = read_conllu(write("b", "\ufeff" + SECOND))
     assert (sentence.tokens, sentence.text(["X"])) == (["Go"], "\ufeff" + SECOND.replace("VERB", "X"))
 

@@ -198,10 +198,10 @@ def _drafts(lines: Iterable[str], path: str, columns: Columns) -> Generator[_Dra
     draft, number = _Draft(), 0
     for number, line in enumerate(lines, 1):
         draft.raw.append(line)
-        content = _content(line, path, number)
-        read = columns.read(content, number)
+        shift = len(_MARK) if number == 1 and line.startswith(_MARK) else 0
+        read = columns.read(_content(line, path, number)[shift:], number)
         if isinstance(read, Word):
-            draft.add(read, number, line.index(content))
+            draft.add(read, number, shift)
         elif read is Other.END and draft.words:
             yield draft
             draft = _Draft()
@@ -210,12 +210,12 @@ def _drafts(lines: Iterable[str], path: str, columns: Columns) -> Generator[_Dra
 
 
 def _content(line: str, path: str, number: int) -> str:
-    """Give a line without its end, and the first one without a byte order mark."""
+    """Give a line without its end."""
     content = line.rstrip("\r\n")
     if "\r" in content:
         message = "expected lines that end in a newline, found a carriage return inside a line"
         raise DataError(message, path=path, line=number)
-    return content.removeprefix(_MARK) if number == 1 else content
+    return content
 
 
 @contextmanager
