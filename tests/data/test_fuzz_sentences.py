@@ -61,7 +61,7 @@ def feed(format: str, damage: Damage) -> bool:
     content = damaged(gzip.compress(content, mtime=0) if damage.packed else content, damage.outside)
     options = {"label": LABELS[format][damage.label], "need_label": damage.need_label, "encoding": damage.encoding}
     with tempfile.TemporaryDirectory() as folder, bounded():
-        path, out = Path(folder, "a"), Path(folder, "b")
+        path, out = Path(folder, "a"), Path(folder, "b.gz")  # gzipped, as a text itself may begin like a gzip
         path.write_bytes(content)
         try:
             sentences = list(reader(path, **options))
@@ -70,7 +70,9 @@ def feed(format: str, damage: Damage) -> bool:
             return False
         account(sentences)
         write_sentences(out, ((sentence, None) for sentence in sentences), damage.encoding)
-        assert out.read_bytes() == (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content)
+        assert gzip.decompress(out.read_bytes()) == (
+            gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        )
         relabelled(reader, sentences, out, damage)
         told(sentences, path)
     return True
