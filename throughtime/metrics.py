@@ -1,16 +1,29 @@
-"""Thin faces over scikit-learn's metrics, with the names that ``evaluate --json`` prints.
+"""Thin faces over scikit-learn's metrics, and exact spans, with the names that ``evaluate --json`` prints.
 
-It is imported where it is used: it takes nearly a second, which a prediction need not wait for.
+scikit-learn is imported where it is used: it takes nearly a second, which a prediction need not wait for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["MOST_IN_MATRIX", "Bin", "calibration_error", "classification", "confusion", "rating", "reliability"]
+__all__ = [
+    "MOST_IN_MATRIX",
+    "Bin",
+    "SpanCounts",
+    "SpanScore",
+    "TokenCounts",
+    "calibration_error",
+    "classification",
+    "confusion",
+    "rating",
+    "reliability",
+]
 
 MOST_IN_MATRIX = 60
 """Classes, beyond which nobody reads a matrix of them: its size is their number squared, whatever the data's."""
@@ -107,3 +120,82 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     """
     total = sum(part.count for part in bins)
     return sum(part.count * abs(part.accuracy - part.confidence) for part in bins) / total
+
+
+# ---- labels of tokens, and spans of them ----
+
+
+class TokenCounts:
+    """Counts of right labels, sequence by sequence.
+
+    >>> counts = TokenCounts()
+    >>> counts.add(["DET", "NOUN"], ["DET", "VERB"])
+    >>> counts.accuracy
+    0.5
+    """
+
+    def __init__(self) -> None:
+        self.right = self.total = 0
+
+    def add(self, targets: Sequence[str], predicted: Sequence[str]) -> None:
+        """Count one sequence of ``[T]`` labels."""
+        self.right += sum(target == label for target, label in zip(targets, predicted, strict=True))
+        self.total += len(targets)
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of labels that are right; none of no labels."""
+        return self.right / self.total if self.total else None
+
+
+class SpanScore(NamedTuple):
+    """Exact spans: how many there are, were predicted, and are right."""
+
+    targets: int
+    predicted: int
+    correct: int
+
+    @property
+    def precision(self) -> float:
+        """The share of the predicted spans that is right; 0 where none was predicted, as conlleval has it."""
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """The share of the spans that was found; 0 where there are none, as conlleval has it."""
+        return self.correct / self.targets if self.targets else 0.0
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall; 0 where both are."""
+        return 2 * self.correct / (self.targets + self.predicted) if self.correct else 0.0
+
+
+class SpanCounts:
+    """Exact spans counted as conlleval does (Tjong Kim Sang & Buchholz 2000), sequence by sequence.
+
+    A predicted span is right when its begin, end and type are those of a span that is there.
+
+    >>> counts = SpanCounts()
+    >>> counts.add([(0, 2, "PER"), (4, 5, "LOC")], [(0, 2, "PER"), (4, 6, "LOC")])
+    >>> counts.overall().f1, {type: score.f1 for type, score in counts.by_type().items()}
+    (0.5, {'LOC': 0.0, 'PER': 1.0})
+    """
+
+    def __init__(self) -> None:
+        self._targets, self._predicted, self._correct = Counter[str](), Counter[str](), Counter[str]()
+
+    def add(self, targets: Iterable[tuple[int, int, str]], predicted: Iterable[tuple[int, int, str]]) -> None:
+        """Count the spans of one sequence, each ``(begin, end, type)``."""
+        there, found = set(targets), set(predicted)
+        for counter, spans in ((self._targets, there), (self._predicted, found), (self._correct, there & found)):
+            counter.update(type for _, _, type in spans)
+
+    def overall(self) -> SpanScore:
+        """The score of all spans together (micro average)."""
+        return SpanScore(self._targets.total(), self._predicted.total(), self._correct.total())
+
+    def by_type(self) -> dict[str, SpanScore]:
+        """The score of each type that is there or was predicted, in the order of their names."""
+        types = sorted(self._targets.keys() | self._predicted.keys())
+        return {type: SpanScore(self._targets[type], self._predicted[type], self._correct[type]) for type in types}

@@ -7,7 +7,7 @@ vertical tab or a form feed inside a text stays inside it, unlike with `str.spli
 from __future__ import annotations
 
 import codecs
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
@@ -35,6 +35,7 @@ __all__ = [
     "read_text",
     "stream_blocks",
     "text_blocks",
+    "whole_lines",
     "without_return",
 ]
 
@@ -98,8 +99,29 @@ def cut_lines(blocks: Iterable[str]) -> Generator[str, None, None]:
         yield last
 
 
-def text_blocks(path: StrPath, encoding: str) -> Iterator[str]:
+def whole_lines(blocks: Iterable[str]) -> Generator[str, None, None]:
+    r"""Yield the lines of a text that comes in blocks, each with its newline: joined, they are the text.
+
+    >>> list(whole_lines(["a\nb", "c\r\n", "d"]))
+    ['a\n', 'bc\r\n', 'd']
+    """
+    pieces: list[str] = []
+    for block in blocks:
+        first, *others = block.split("\n")
+        pieces.append(first)
+        if others:
+            yield "".join(pieces) + "\n"
+            for line in others[:-1]:
+                yield line + "\n"
+            pieces = [others[-1]]
+    if last := "".join(pieces):
+        yield last
+
+
+def text_blocks(path: StrPath, encoding: str, *, keep_mark: bool = False) -> Generator[str, None, None]:
     """Yield a file's text, gzipped or not, in blocks of about a megabyte.
+
+    `keep_mark` leaves a byte order mark at the text's beginning, for those who write the text back.
 
     Raises:
         DataError: the file cannot be opened, is a damaged gzip, or holds a byte that is not of this encoding.
@@ -107,10 +129,12 @@ def text_blocks(path: StrPath, encoding: str) -> Iterator[str]:
     """
     check_encoding(encoding)
     with open_binary(path) as file:
-        yield from stream_blocks(file, str(path), encoding)
+        yield from stream_blocks(file, str(path), encoding, keep_mark=keep_mark)
 
 
-def stream_blocks(file: BufferedReader, name: str, encoding: str) -> Iterator[str]:
+def stream_blocks(
+    file: BufferedReader, name: str, encoding: str, *, keep_mark: bool = False
+) -> Generator[str, None, None]:
     """Yield the text of an open file, gzipped or not; `name` is what messages call it.
 
     Raises:
@@ -118,7 +142,7 @@ def stream_blocks(file: BufferedReader, name: str, encoding: str) -> Iterator[st
     """
     with ExitStack() as stack:
         packed = peek(file, name).startswith(GZIP)
-        yield from _decode(unpacked(file, stack) if packed else file, name, encoding)
+        yield from _decode(unpacked(file, stack) if packed else file, name, encoding, keep_mark)
 
 
 def without_return(line: str) -> str:
@@ -144,9 +168,9 @@ def check_encoding(encoding: str) -> None:
         raise UsageError(f"expected an encoding such as utf-8, latin-1 or windows-1252, found {encoding!r}")
 
 
-def _decode(stream: Binary, name: str, encoding: str) -> Iterator[str]:
+def _decode(stream: Binary, name: str, encoding: str, keep_mark: bool) -> Generator[str, None, None]:
     decoder = codecs.getincrementaldecoder(encoding)()
-    size, line, started = 0, 1, False
+    size, line, started = 0, 1, keep_mark
     while True:
         data = read_block(stream, name)
         if not size:
