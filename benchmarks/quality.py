@@ -1,6 +1,6 @@
 """Every figure of learnt quality that the docs state: train with the committed command, test, repeat by seed.
 
-    python benchmarks/quality.py SET --data FOLDER --seeds N [--out FOLDER]
+    python benchmarks/quality.py SET --data FOLDER --seeds N [--threads N] [--out FOLDER]
 
 A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the ``train`` command ({data} is the
 folder of data sets, {unpacked} one with what the archives of ``unpack`` hold and what the script ``prepare`` made of
@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="the folder of data sets")
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to N")
     parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "quality")
+    parser.add_argument("--threads", type=int, default=2, help="of each training; one leaves the other cores free")
     arguments = parser.parse_args()
     recipe = tomllib.loads((HERE / "quality" / f"{arguments.set}.toml").read_text(encoding="utf-8"))
     folder = arguments.out / arguments.set
@@ -45,7 +46,7 @@ def main() -> int:
     if "prepare" in recipe and not (folder / "data" / "prepared").exists():
         subprocess.run([sys.executable, *(word.format(**names) for word in recipe["prepare"])], check=True)
         (folder / "data" / "prepared").touch()
-    words = [word.format(**names) for word in recipe["train"]]
+    words = [word.format(**names) for word in recipe["train"]] + ["--threads", str(arguments.threads)]
     runs = [run(words, folder, seed) for seed in range(1, arguments.seeds + 1)]
     result = summary(arguments.set, recipe, runs)
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

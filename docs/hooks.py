@@ -8,13 +8,19 @@ from typing import Any
 from throughtime.cli.options import flag
 from throughtime.config import Config
 from throughtime.data.config import DataConfig
+from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.inspect.lab.vanishing import VanishingConfig
 from throughtime.model import RunConfig
-from throughtime.tasks import ClassifierConfig, RaterConfig
+from throughtime.tasks import ClassifierConfig, LabelerConfig, RaterConfig
 from throughtime.train.config import TrainConfig
 
-SETTINGS = (DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig, TrainConfig, RunConfig, VanishingConfig)
+SETTINGS = (
+    *(DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig),
+    *(SentenceConfig, LexiconConfig, LabelerConfig),
+    *(TrainConfig, RunConfig, VanishingConfig),
+)
 CONFIGS = {config.__name__: config for config in SETTINGS}
 
 

@@ -32,7 +32,7 @@ from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import UsageError
 from throughtime.fit import Splits, learn
-from throughtime.model import Model, ModelConfig, RunConfig
+from throughtime.model import ModelConfig, RunConfig, TextModel
 from throughtime.tasks import TASKS
 from throughtime.tasks.targets import number_name
 from throughtime.train.config import TrainConfig
@@ -71,7 +71,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         train, seed = self._settings(TrainConfig), _seed(self.random_state)
         config = self._config(train, seed)
         fitted = learn(self._split(examples, seed), config, train, like=like)
-        self.model_: Model = fitted.model
+        assert isinstance(fitted.model, TextModel)
+        self.model_: TextModel = fitted.model
         self.history_ = fitted.outcome.history
         self.n_iter_ = fitted.outcome.history[-1].update
         return self
@@ -96,15 +97,15 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         return ModelConfig(
             task=self._task,
             vocabulary=self._settings(VocabularyConfig),
-            network=self._settings(TASKS[self._task][1]),
+            network=self._settings(TASKS[self._task].network),
             run=self._settings(RunConfig).model_copy(update={"seed": seed}),
             train=train.model_dump(),
         )
 
     def _split(self, examples: list[Example], seed: int) -> Splits:
         """A share to choose the best weights by, where there are enough."""
-        kind = TASKS[self._task][2]
-        strata = kind.strata(examples)
+        kind = TASKS[self._task].targets
+        strata = kind.strata(examples)  # type: ignore[arg-type]
         if not self.validation_fraction or len(examples) < FEWEST_TO_SPLIT:
             return Splits(examples)
         kept, held = stratified_split(strata, self.validation_fraction, seed)

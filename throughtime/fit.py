@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from throughtime.data.batches import Batches, Dataset
-from throughtime.data.vectors import Vectors
 from throughtime.environment import environment
 from throughtime.errors import TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
 from throughtime.inspect.report import Answered, Evidence, answered, text_lengths, write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device
+from throughtime.model.folder import make_model
 from throughtime.prepare import Prepared, Splits, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, TextTask
+from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Labeler, Task
 from throughtime.tasks.classify import certainty
-from throughtime.tasks.pooled import known
+from throughtime.tasks.targets import Measure
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
@@ -49,6 +50,7 @@ class Summary:
         targets: what is to be told of a text, in words.
         memory: the process's peak so far in bytes, some updates on a copy of the model included.
         plan: updates and seconds to come.
+        score: the metric that weights are chosen by.
         resumed_at: the update that a resumed run goes on from.
     """
 
@@ -60,6 +62,7 @@ class Summary:
     targets: str
     memory: int
     plan: Plan
+    score: Measure
     resumed_at: int | None
 
 
@@ -150,7 +153,7 @@ def learn(
         UsageError: settings that are not those of ``like``; others, DataError and TrainingError: see :func:`fit`.
     """
     listener, config = listener or FitListener(), config.settled()
-    train = train.for_tokens(config.vocabulary.tokens)
+    train = train.ending_after(config.network.epochs(config.vocabulary))  # type: ignore[arg-type]
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
@@ -164,7 +167,7 @@ def learn(
     if like:
         inherit(task, like)
     made = {"train": train.model_dump(), "environment": environment(device)}
-    model = Model(config.model_copy(update=made), vocabulary, task)
+    model = make_model(config.model_copy(update=made), vocabulary, task)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         if not resume:  # not before now: until here anything may still turn out wrong with the new data
@@ -185,7 +188,9 @@ def learn(
     watched = valid if len(valid) else data
 
     def reach() -> Reach | None:
-        return None if folder is None else measure(task, watched.inputs, known(watched.targets))
+        if folder is None or not isinstance(watched.targets, Tensor):
+            return None
+        return measure(task, watched.inputs, watched.targets)
 
     before = reach()
     resumed_at = run.prepare()
@@ -206,6 +211,9 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     """
     task, parts = model.task, {"train": ready.train, "valid": ready.valid, "test": ready.test}
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
+    if isinstance(task, Labeler):
+        told = {name: task.evaluate(model.batches(part)) for name, part in held_out.items()}
+        return Fitted(model, outcome, told.get("valid"), told.get("test"))
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
     calibration, evidence = None, Evidence()
     if isinstance(task, Classifier) and task.temperature is not None:
@@ -233,6 +241,7 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
     ``fits`` is the part that a temperature is found on, which comes first.
     """
     task, before = model.task, None
+    assert not isinstance(task, Labeler)
     outputs, targets = task.examine(model.batches(part))
     if isinstance(task, Classifier) and task.temperature is not None:
         before = certainty(outputs.softmax(1), targets)
@@ -242,16 +251,8 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
     return _Examined(task.judge(outputs, targets), before, told)
 
 
-def _network(config: ModelConfig, ready: Prepared) -> TextTask:
-    make = TASKS[config.task][0]
-    return make(
-        config.network,  # type: ignore[arg-type]
-        len(ready.vocabulary),
-        ready.targets,  # type: ignore[arg-type]
-        ready.facts.counts,
-        spelling=ready.vocabulary.spelling,
-        vectors=isinstance(ready.vocabulary, Vectors),
-    )
+def _network(config: ModelConfig, ready: Prepared) -> Task:
+    return TASKS[config.task].task.build(config.network, ready.vocabulary, ready.targets, ready.facts.counts)  # type: ignore[arg-type]
 
 
 def settle(config: ModelConfig) -> torch.device:
@@ -287,6 +288,7 @@ def _summary(model: Model, ready: Prepared, batches: Batches, plan: Plan, resume
         targets=model.task.targets.in_words(),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         plan=plan,
+        score=model.task.measures[0],
         resumed_at=resumed_at,
     )
 

@@ -1,4 +1,4 @@
-"""From examples to what a run reads: a vocabulary, targets, and sequences of symbols."""
+"""From examples to what a run reads: a vocabulary, targets, and sequences of symbols or words."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
+from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.readers.sentences import Sentence
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import ModelError
-from throughtime.model import Model, ModelConfig, encode
+from throughtime.model import Model, ModelConfig
 from throughtime.storage import sha256_of_json
-from throughtime.tasks import TASKS, Classes, Numbers
+from throughtime.tasks import TASKS, Classes, Numbers, Tags
 
 __all__ = ["Prepared", "Splits", "prepare"]
 
 Said = Callable[[str], None]
+Examples = Sequence[Any]
+Targets = Classes | Numbers | Tags
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,9 @@ class Splits:
     ``folder`` is where what is made of them is kept, for as long as the folder is; none keeps it in memory.
     """
 
-    train: Sequence[Example]
-    valid: Sequence[Example] = ()
-    test: Sequence[Example] = ()
+    train: Examples
+    valid: Examples = ()
+    test: Examples = ()
     folder: Path | None = None
 
 
@@ -66,8 +71,8 @@ class Prepared:
         test: may be empty.
     """
 
-    vocabulary: Vocabulary | Vectors
-    targets: Classes | Numbers
+    vocabulary: Vocabulary | Vectors | Lexicon
+    targets: Targets
     facts: Facts
     train: Dataset
     valid: Dataset
@@ -88,12 +93,15 @@ def prepare(
     Raises:
         DataError: see :func:`~throughtime.fit.fit`.
     """
-    targets = like.task.targets if like else TASKS[config.task][2].learn(splits.train, config.network)  # type: ignore[arg-type]
-    parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
+    targets: Targets = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
+    if isinstance(targets, Tags):
+        return _of_sentences(parts, targets, config, like)
     if not isinstance(splits.train[0].text, str):
         return _of_arrays(parts, targets, like)
+    assert isinstance(config.vocabulary, VocabularyConfig)
     if splits.folder is None or like is not None:
-        vocabulary = like.vocabulary if like else _learn(splits.train, config.vocabulary, said)
+        vocabulary = like.vocabulary if like else _learn(parts["train"], config.vocabulary, said)
         assert isinstance(vocabulary, Vocabulary)
         encoded = {name: encode_texts(_told(name, part, said), vocabulary) for name, part in parts.items()}
         return _prepared(vocabulary, targets, parts, encoded)
@@ -106,8 +114,27 @@ def prepare(
 
 def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:
     vocabulary = like.vocabulary if like else Vectors.learn([example.text for example in parts["train"]])
-    train, valid, test = (encode(part, vocabulary, targets) for part in parts.values())
+    assert isinstance(vocabulary, Vectors)
+    train, valid, test = (
+        Dataset(vocabulary.encode([example.text for example in part]), targets.encode(part), part)
+        for part in parts.values()
+    )
     return Prepared(vocabulary, targets, Facts([], None, 0), train, valid, test)
+
+
+def _of_sentences(
+    parts: Mapping[str, Sequence[Sentence]], targets: Tags, config: ModelConfig, like: Model | None
+) -> Prepared:
+    assert isinstance(config.vocabulary, LexiconConfig)
+    words = (sentence.tokens for sentence in parts["train"])
+    lexicon = like.vocabulary if like else Lexicon.learn(words, config.vocabulary)
+    assert isinstance(lexicon, Lexicon)
+    encoded = [lexicon.encode(sentence.tokens for sentence in part) for part in parts.values()]
+    train, valid, test = (
+        Dataset(own, targets.encode(part), part) for own, part in zip(encoded, parts.values(), strict=True)
+    )
+    facts = Facts(lexicon.counts(encoded[0]), lexicon.unknown(encoded[1]) if len(valid) else None, 0)
+    return Prepared(lexicon, targets, facts, train, valid, test)
 
 
 def _prepared(
@@ -150,7 +177,7 @@ class _Files:
     def make(self, folder: Path) -> None:
         make_private(folder)
         vocabulary = _learn(self.parts["train"], self.config, self.said)
-        vocabulary.save(folder / "tokenizer.json")
+        vocabulary.save(folder)
         cut = {
             name: encode_into(folder, name, _told(name, part, self.said), vocabulary)
             for name, part in self.parts.items()
@@ -159,7 +186,7 @@ class _Files:
 
     def open(self, folder: Path) -> tuple[Vocabulary, dict[str, Encoded]]:
         try:
-            vocabulary = Vocabulary.load(folder / "tokenizer.json", self.config)
+            vocabulary = Vocabulary.load(folder, self.config)
         except ModelError as error:
             raise ValueError("a damaged vocabulary") from error
         cut = json.loads((folder / "cut.json").read_text(encoding="utf-8"))

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from throughtime.data.lexicon import Lexicon
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import UsageError
-from throughtime.tasks import TextTask
+from throughtime.tasks import Labeler, TextTask
 
-__all__ = ["Stream"]
+__all__ = ["LabelStream", "Stream"]
 
 
 class Stream:
@@ -29,11 +30,7 @@ class Stream:
     """
 
     def __init__(self, task: TextTask, vocabulary: Vocabulary) -> None:
-        if task.bidirectional:
-            raise UsageError(
-                "expected a model that reads one way, found one that reads both ways: "
-                "train with --no-bidirectional to stream"
-            )
+        _check_one_way(bidirectional=task.bidirectional)
         self._task, self._vocabulary = task.eval(), vocabulary
         self._device = next(task.parameters()).device
         self._sos, self._eos = vocabulary.encode([""])[0].split(1)
@@ -59,3 +56,47 @@ class Stream:
         for symbol in symbols.split(1):
             logits, state = self._task.step(symbol.to(self._device), state)
         return logits, state
+
+
+class LabelStream:
+    """Labels a sentence word by word. The state is the caller's: keep it, copy it, go back to it.
+
+    Args:
+        task: a one-directional labeler without a CRF.
+        lexicon: its words and letters.
+
+    Raises:
+        UsageError: when the model reads both ways, or tells a sentence's tags together, and so cannot answer before
+            the end.
+
+    Each answer is that of the whole sentence, as ``model.probabilities`` gives it.
+    """
+
+    def __init__(self, task: Labeler, lexicon: Lexicon) -> None:
+        _check_one_way(bidirectional=task.bidirectional)
+        if task.crf is not None:
+            raise UsageError(
+                "expected a model that tells each tag alone, found one that tells a sentence's tags together: "
+                "train with --decoder softmax to stream"
+            )
+        self._task, self._lexicon = task.eval(), lexicon
+        self._device = next(task.parameters()).device
+        self.labels = task.targets.labels
+
+    def start(self) -> Any:
+        """The state before anything is read."""
+        return None
+
+    @torch.no_grad()
+    def step(self, word: str, state: Any) -> tuple[dict[str, float], Any]:
+        """Read a word: the probability of each of its tags, and the state after it."""
+        answers, state = self._task.step(self._lexicon.encode([[word]]).to(self._device), state)
+        return dict(zip(self.labels, answers[0].tolist(), strict=True)), state
+
+
+def _check_one_way(*, bidirectional: bool) -> None:
+    if bidirectional:
+        raise UsageError(
+            "expected a model that reads one way, found one that reads both ways: "
+            "train with --no-bidirectional to stream"
+        )

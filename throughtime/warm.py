@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from throughtime.errors import UsageError
 from throughtime.model import Model, ModelConfig
-from throughtime.tasks import TextTask
+from throughtime.tasks import Task
 
 __all__ = ["check_alike", "inherit"]
 
@@ -35,7 +35,7 @@ def check_alike(model: Model, config: ModelConfig) -> None:
                 )
 
 
-def inherit(task: TextTask, model: Model) -> None:
+def inherit(task: Task, model: Model) -> None:
     """Give a new task the weights that a model has learnt."""
     weights = {name: weight for name, weight in model.task.state_dict().items() if name not in NOT_LEARNT}
     task.load_state_dict(task.state_dict() | weights)

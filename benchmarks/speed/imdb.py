@@ -26,10 +26,10 @@ import torch
 from table import machine
 from torch import Tensor, nn
 
-from throughtime.data.batches import Batch, Batches
+from throughtime.data.batches import Batch, Batches, Dataset
 from throughtime.data.columns import Example
+from throughtime.data.encoded import encode_texts
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
-from throughtime.model import encode
 from throughtime.ragged import Ragged, reorder
 from throughtime.tasks import Classes, Classifier
 from throughtime.tasks.classify import ClassifierConfig
@@ -51,7 +51,7 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     examples = reviews(arguments.data / "imdb" / "train.tar.xz")
     vocabulary = Vocabulary.learn([example.text for example in examples], VocabularyConfig())
-    data = encode(examples, vocabulary, Classes(LABELS))
+    data = Dataset(encode_texts(examples, vocabulary).inputs, Classes(LABELS).encode(examples), examples)
     budget = round(TrainConfig().batch_size * float(data.inputs.lengths.double().mean()))
     batches = Batches(data, budget, seed=1)
     plan = batches.plan()

@@ -11,7 +11,8 @@ from tests.cli.conftest import SMALL
 from tests.conftest import reviews
 from throughtime.data.columns import read_examples
 from throughtime.fit import FitListener, Splits, fit
-from throughtime.model import ModelConfig, _settings_hash
+from throughtime.model import ModelConfig
+from throughtime.model.config import settings_hash
 from throughtime.tasks import ClassifierConfig
 from throughtime.train.config import TrainConfig
 
@@ -77,7 +78,7 @@ def test_a_folder_of_before_this_option_still_loads(pair, tmp_path):
     path = tmp_path / "config.json"
     content = json.loads(path.read_text())
     del content["network"]["calibrate"]
-    content["files"]["config.json"] = _settings_hash(content)
+    content["files"]["config.json"] = settings_hash(content)
     path.write_text(json.dumps(content))
     assert (tt.load(tmp_path).probabilities(TEXTS) == model.probabilities(TEXTS)).all()
 

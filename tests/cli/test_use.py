@@ -84,7 +84,7 @@ def test_lines_are_answered_as_they_come(trained):
 
 def test_inspect_shows_what_the_model_is(run, trained):
     result = run("inspect", trained / "model")
-    for words in ("2 classes", "gru", "reviews.csv", "accuracy", "report.html"):
+    for words in ("2 classes", "GRU", "reviews.csv", "accuracy", "report.html"):
         assert words in result.out
     content = json.loads(run("inspect", trained / "model", "--json").out)
     assert content["parameters"] == tt.load(trained / "model").parameters

@@ -112,4 +112,4 @@ def test_real_files_are_given_back(shared_data, name, reader, sentences, tokens)
     found = list(reader(path))
     assert (len(found), sum(len(sentence.tokens) for sentence in found)) == (sentences, tokens)
     assert text(found).encode() == content
-    assert "".join(sentence.text(sentence.labels) for sentence in found).encode() == content
+    assert "".join(sentence.written(sentence.labels) for sentence in found).encode() == content

@@ -11,7 +11,7 @@ from tests.conftest import reviews
 from throughtime.data import corpus
 from throughtime.data.config import DataConfig
 from throughtime.data.corpus import Corpus
-from throughtime.data.parts import Meaning, read_parts
+from throughtime.data.parts import Meaning, TextFiles, read_parts
 from throughtime.errors import DataError
 
 MEANING = Meaning("classify", lambda example: example.label, lambda rows: [row.label for row in rows])
@@ -31,7 +31,7 @@ def read(file, tmp_path):
     def read(*, large=True, path=file, seed=1, meaning=MEANING, **options):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(corpus, "IN_MEMORY", 100 if large else 1 << 24)
-            return read_parts(path, DataConfig(**options), meaning, seed, tmp_path / "cache")
+            return read_parts(path, TextFiles(DataConfig(**options)), meaning, seed, tmp_path / "cache")
 
     return read
 
@@ -151,7 +151,7 @@ def test_linked_folders_are_looked_into(read, tmp_path):
 def test_what_is_done_is_told(file, tmp_path):
     file.write_text("label,text\n" + "good,a\nbad,b\n" * 5000)
     told = []
-    read_parts(file, DataConfig(), MEANING, 1, tmp_path / "cache", told.append)
+    read_parts(file, TextFiles(DataConfig()), MEANING, 1, tmp_path / "cache", told.append)
     assert told == [
         f"reading {file}: 4,096 rows",
         f"reading {file}: 8,192 rows",

@@ -36,7 +36,7 @@ def read(sentences):
 
 
 def text(sentences):
-    return "".join(sentence.text() for sentence in sentences)
+    return "".join(sentence.written() for sentence in sentences)
 
 
 # CoNLL-U
@@ -64,7 +64,7 @@ def test_conllu(write):
 def test_conllu_labels_of_another_column(write, label, found):
     [sentence] = read_conllu(write("a", TREE), label=label)
     assert sentence.labels == found
-    new = sentence.text(["A", "B", "C"]).splitlines()
+    new = sentence.written(["A", "B", "C"]).splitlines()
     old = TREE.splitlines()
     at = COLUMNS.index(label) if label in COLUMNS else int(label) - 1
     for line, (before, after) in enumerate(zip(old, new, strict=True), 1):
@@ -84,7 +84,7 @@ def test_conllu_without_labels(write):
     path = write("a", SECOND.replace("VERB", "_") + SECOND)
     first, second = read_conllu(path, need_label=False)
     assert (first.labels, second.labels) == (None, ["VERB"])
-    assert first.text(["INTJ"]) == SECOND.replace("VERB", "INTJ")
+    assert first.written(["INTJ"]) == SECOND.replace("VERB", "INTJ")
     with pytest.raises(DataError, match='expected a label, found "_"') as error:
         list(read_conllu(path))
     assert (error.value.line, error.value.column) == (1, "upos")
@@ -138,7 +138,7 @@ def test_conll(write):
     sentences = list(read_conll(write("a.conll", CHUNKS)))
     assert read(sentences) == [(["EU", "rejects"], ["I-ORG", "O"], [3, 4]), (["#"], ["O"], [6])]
     assert text(sentences) == CHUNKS
-    assert sentences[0].text(["B-ORG", "O"]) == "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\nrejects VBZ I-VP O\n\n"
+    assert sentences[0].written(["B-ORG", "O"]) == "-DOCSTART- -X- O O\n\nEU NNP I-NP B-ORG\nrejects VBZ I-VP O\n\n"
 
 
 def test_conll_columns_by_number(write):
@@ -148,7 +148,7 @@ def test_conll_columns_by_number(write):
         (["#"], ["I-NP"], [6]),
     ]
     [first, _] = read_conll(path, text=2, label=1)
-    assert first.text(["a", "b"]).splitlines()[2:4] == ["a NNP I-NP I-ORG", "b VBZ I-VP O"]
+    assert first.written(["a", "b"]).splitlines()[2:4] == ["a NNP I-NP I-ORG", "b VBZ I-VP O"]
 
 
 def test_conll_a_document_ends_a_sentence(write):
@@ -160,40 +160,40 @@ def test_conll_tabs_part_columns_that_hold_blanks(write):
     content = "10 000\tNUM \t I-X \nb\t\tO\n"
     [sentence] = read_conll(write("a", content))
     assert (sentence.tokens, sentence.labels) == (["10 000", "b"], ["I-X", "O"])
-    assert sentence.text(["A B", "C"]) == "10 000\tNUM \t A B \nb\t\tC\n"
+    assert sentence.written(["A B", "C"]) == "10 000\tNUM \t A B \nb\t\tC\n"
 
 
 def test_conll_keeps_separators_line_ends_and_trailing_blanks(write):
     content = "\ufeff\r\n \t\r\nNew   NNP  B-LOC \r\nYork\tNNP I-LOC\t\n \r\n\n\nrains VBZ O"
     first, second = read_conll(write("a", content))
     assert (first.lines, second.lines) == ([3, 4], [8])
-    assert first.text(["A", "B"]) == "\ufeff\r\n \t\r\nNew   NNP  A \r\nYork\tNNP B\t\n \r\n"
-    assert second.text(["C"]) == "\n\nrains VBZ C"
+    assert first.written(["A", "B"]) == "\ufeff\r\n \t\r\nNew   NNP  A \r\nYork\tNNP B\t\n \r\n"
+    assert second.written(["C"]) == "\n\nrains VBZ C"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
     [sentence] = read_conll(write("a", "\ufeffX a\n"), text=2, label=1)
-    assert (sentence.labels, sentence.text(["Y"])) == (["X"], "\ufeffY a\n")
+    assert (sentence.labels, sentence.written(["Y"])) == (["X"], "\ufeffY a\n")
     [sentence] = read_conll(write("c", "\ufeff\ufeff\n"), need_label=False)  # of two the second is a letter
-    assert (sentence.tokens, sentence.text(["Y"])) == (["\ufeff"], "\ufeff\ufeff Y\n")
+    assert (sentence.tokens, sentence.written(["Y"])) == (["\ufeff"], "\ufeff\ufeff Y\n")
     [sentence] = read_conllu(write("b", "\ufeff" + SECOND))
-    assert (sentence.tokens, sentence.text(["X"])) == (["Go"], "\ufeff" + SECOND.replace("VERB", "X"))
+    assert (sentence.tokens, sentence.written(["X"])) == (["Go"], "\ufeff" + SECOND.replace("VERB", "X"))
 
 
 def test_what_stands_last_is_given_back(write):
     content = "a X\n\n\n \n-DOCSTART- O\n\n"
     [sentence] = read_conll(write("a", content))
-    assert sentence.text() == content
+    assert sentence.written() == content
 
 
 def test_conll_without_labels_gets_a_column(write):
     [sentence] = read_conll(write("a", "New\r\nYork \n"), need_label=False)
     assert sentence.labels is None
-    assert sentence.text(["B", "I"]) == "New B\r\nYork I \n"
+    assert sentence.written(["B", "I"]) == "New B\r\nYork I \n"
     [sentence] = read_conll(write("b", "New\tNNP\nYork\t\n"), label=3, need_label=False)
-    assert sentence.text(["B x", "I"]) == "New\tNNP\tB x\nYork\t\tI\n"
+    assert sentence.written(["B x", "I"]) == "New\tNNP\tB x\nYork\t\tI\n"
     [sentence] = read_conll(write("c", "New NNP\n"), label=2, need_label=False)
-    assert (sentence.labels, sentence.text(["X"])) == (["NNP"], "New X\n")
+    assert (sentence.labels, sentence.written(["X"])) == (["NNP"], "New X\n")
 
 
 @pytest.mark.parametrize(
@@ -237,14 +237,14 @@ def test_conll_options_that_cannot_be(options):
 def test_labels_that_would_not_be_read_again_are_refused(write, label):
     [sentence] = read_conll(write("a", "\na X\n"))
     with pytest.raises(DataError, match="expected a label that fits into a column, found") as error:
-        sentence.text([label])
+        sentence.written([label])
     assert error.value.line == 2
 
 
 def test_as_many_labels_as_tokens(write):
     [sentence] = read_conll(write("a", "a X\nb Y\n"))
     with pytest.raises(ValueError, match="expected 2 labels, found 1"):
-        sentence.text(["X"])
+        sentence.written(["X"])
 
 
 @pytest.mark.parametrize("name", ["out.conll", "out.conll.gz"])

@@ -43,8 +43,9 @@ def test_pieces_come_back_as_text():
 def test_learnt_alike_from_the_same_texts(tokens, tmp_path):
     files = []
     for number in range(3):
+        (tmp_path / str(number)).mkdir()
         learn(TEXTS * 20, tokens=tokens).save(tmp_path / str(number))
-        files.append((tmp_path / str(number)).read_bytes())
+        files.append((tmp_path / str(number) / "tokenizer.json").read_bytes())
     assert files[0] == files[1] == files[2]
     again = Vocabulary.load(tmp_path / "0", VocabularyConfig(tokens=tokens, spelling=False))
     assert again.encode(TEXTS).to_list() == learn(TEXTS * 20, tokens=tokens).encode(TEXTS).to_list()
@@ -86,15 +87,15 @@ def test_a_file_that_is_no_tokenizer(tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_text("{}")
     with pytest.raises(ModelError, match="cannot be read"):
-        Vocabulary.load(path, VocabularyConfig())
-    learn().save(path)
+        Vocabulary.load(tmp_path, VocabularyConfig())
+    learn().save(tmp_path)
     content = json.loads(path.read_text())
     content["model"]["vocab"] = {"a": 0, "<unk>": 1}
     content["added_tokens"] = []
     content["post_processor"] = None
     path.write_text(json.dumps(content))
     with pytest.raises(ModelError, match="as numbers 0 to 3"):
-        Vocabulary.load(path, VocabularyConfig())
+        Vocabulary.load(tmp_path, VocabularyConfig())
 
 
 # ---- spelling ----

@@ -11,7 +11,7 @@ from throughtime.data.columns import Example
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.inspect.report import Answered, Chances, Evidence
 from throughtime.metrics import MOST_IN_MATRIX
-from throughtime.model import Model, ModelConfig
+from throughtime.model import Model, ModelConfig, TextModel
 from throughtime.tasks import Classes, Classifier, ClassifierConfig, Numbers, Rater, RaterConfig
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Record
@@ -61,7 +61,7 @@ def make_model() -> Callable[..., Model]:
             "result": result,
         }
         config = ModelConfig(**(settings | more))
-        return Model(config, vocabulary, Classifier(network, len(vocabulary), Classes(list(labels))))
+        return TextModel(config, vocabulary, Classifier(network, len(vocabulary), Classes(list(labels))))
 
     return make
 
@@ -97,7 +97,7 @@ def make_rater() -> Callable[..., Model]:
         best = {"update": 20, "epoch": 2.0}
         result = {"reason": "done", "best": best, "updates": 20, "seconds": 75.0, "valid": scores if valid else None}
         config = ModelConfig(task="rate", network=network, result=result)
-        return Model(config, vocabulary, Rater(network, len(vocabulary), numbers))
+        return TextModel(config, vocabulary, Rater(network, len(vocabulary), numbers))
 
     return make
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from tests.conftest import reviews
-from throughtime.data.batches import Batches
+from throughtime.data.batches import Batches, Dataset
 from throughtime.data.columns import Example
+from throughtime.data.encoded import encode_texts
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import NonFiniteLossError, TrainingError
-from throughtime.model import encode
 from throughtime.tasks import Classes, Classifier, ClassifierConfig
 from throughtime.train import checkpoint as checkpoints
 from throughtime.train.config import TrainConfig
@@ -38,11 +38,15 @@ class KillAt(Listener):
             raise Kill
 
 
+def encoded(examples, vocabulary):
+    return Dataset(encode_texts(examples, vocabulary).inputs, CLASSES.encode(examples), examples)
+
+
 def make_run(folder=None, listener=None, valid=True, config=SMALL, rows=120, **settings):
     examples = [Example(text, label, "made.csv", line) for line, (label, text) in enumerate(reviews(rows), 2)]
     vocabulary = Vocabulary.learn([e.text for e in examples], VocabularyConfig(spelling=False))
-    data = encode(examples[: rows * 4 // 5], vocabulary, CLASSES)
-    held = encode(examples[rows * 4 // 5 :], vocabulary, CLASSES)
+    data = encoded(examples[: rows * 4 // 5], vocabulary)
+    held = encoded(examples[rows * 4 // 5 :], vocabulary)
     torch.manual_seed(3)
     task = Classifier(config, len(vocabulary), CLASSES, vocabulary.counts(data.inputs))
     settings = {"lr": 0.01, "batch_tokens": 100, "epochs": 4, "checkpoint_seconds": 0.0, **settings}

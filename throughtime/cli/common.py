@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from throughtime.data.columns import Source
+from throughtime.data.columns import Source, open_examples
+from throughtime.data.tagged import SentenceSource, read_tagged
 from throughtime.errors import ModelError
 from throughtime.model import Model, choose_device, load
 
-__all__ = ["add_model", "open_model", "positive", "print_json", "source_of"]
+__all__ = ["Labelled", "add_model", "open_labelled", "open_model", "positive", "print_json", "source_of"]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -39,14 +43,36 @@ def open_model(arguments: argparse.Namespace) -> Model:
     return load(arguments.model, device=device)
 
 
-def source_of(model: Model) -> Source:
+def source_of(model: Model) -> Source | SentenceSource:
     """How the model's training data was read."""
+    kind = SentenceSource if model.config.task == "label" else Source
     try:
-        return Source(**model.config.data["source"])
+        return kind(**model.config.data["source"])
     except (KeyError, TypeError) as error:
         raise ModelError(
             "expected a model that knows how its training data was read, found one that does not"
         ) from error
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A file's examples, once, and what to tell of it, complete when they have been read."""
+
+    examples: Iterator[Any]
+    notes: Callable[[], list[str]]
+
+
+@contextmanager
+def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bool = True) -> Iterator[Labelled]:
+    """Open FILE as the model's training data was read, or as --format and --encoding say."""
+    asked = {"encoding": getattr(arguments, "encoding", None), "format": getattr(arguments, "format", None)}
+    source = source_of(model)
+    if isinstance(source, SentenceSource):
+        with closing(read_tagged(arguments.file, source, need_label=need_label, **asked)) as sentences:
+            yield Labelled(sentences, list)
+        return
+    with open_examples(arguments.file, source, need_label=need_label, **asked) as opened:
+        yield Labelled((example for _, example in opened.rows), opened.tally.notes)
 
 
 def print_json(content: dict[str, Any]) -> None:

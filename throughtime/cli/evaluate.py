@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from throughtime.cli.common import add_model, open_model, print_json, source_of
+from throughtime.cli.common import add_model, open_labelled, open_model, print_json
 from throughtime.cli.screen import console, print_scores
-from throughtime.data.columns import open_examples
 
 __all__ = ["add_arguments"]
 
@@ -26,11 +25,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Read, measure, print."""
     screen = console(quiet=arguments.quiet)
     model = open_model(arguments)
-    with open_examples(
-        arguments.file, source_of(model), encoding=arguments.encoding, format=arguments.format
-    ) as opened:
-        examples = [example for _, example in opened.rows]
-    for note in opened.tally.notes():
+    with open_labelled(arguments, model) as opened:
+        examples = list(opened.examples)
+    for note in opened.notes():
         screen.print(f"{arguments.file}: {note}")
     metrics = model.evaluate(examples)
     if arguments.json:

@@ -47,23 +47,17 @@ def inspect(arguments: argparse.Namespace) -> int:
 
 
 def _facts(model: Model) -> Table:
-    config, network = model.config, model.config.network
+    config = model.config
     result, data = config.result, config.data
-    direction = "both ways" if network.bidirectional else "one way"
-    symbols = "one-hot vectors" if network.one_hot else f"embeddings of {network.embedding_size}"
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    kind = {"classify": "classes", "rate": "grades"}[config.task]
+    kind = {"classify": "classes", "rate": "grades", "label": "tags"}[config.task]
     table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else 'numbers'}")
     if model.labels:
         table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
-    table.add_row(
-        "model",
-        f"{network.cell}, {network.num_layers} × {network.hidden_size} units, {direction}, {symbols}, "
-        f"{network.pooling} pooling; {model.parameters:,} parameters",
-    )
-    table.add_row("symbols", f"{len(model.vocabulary):,}, each a {config.vocabulary.tokens}")
+    table.add_row("model", model.in_words())
+    table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
     for name in ("train", "valid", "test"):
         part: dict[str, Any] = data.get(name) or {}
         if part.get("rows"):

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from throughtime.cli.common import add_model, open_model, source_of
+from throughtime.cli.labelling import label_file, label_lines
 from throughtime.cli.screen import console
-from throughtime.data.columns import Example, open_examples
+from throughtime.data.columns import Example, Source, open_examples
 from throughtime.data.readers.rows import Row
 from throughtime.errors import DataError, UsageError
-from throughtime.model import Model
+from throughtime.model import LabelModel, Model, TextModel
 
 __all__ = ["add_arguments"]
 
@@ -28,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, FILE, and where the predictions go."""
     add_model(parser)
     parser.add_argument("file", metavar="FILE", help="texts in the format of the training data, or - for lines")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a .csv, .tsv or .jsonl file (default: CSV on screen)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="a .csv, .tsv or .jsonl file (default: CSV on screen); of labelled words a file like FILE",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --out names")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
     parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
@@ -40,28 +46,32 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
         if arguments.out is not None or arguments.format is not None:
             raise UsageError("expected no --out and no --format with -: lines are answered on standard output")
-        _answer_lines(open_model(arguments), sys.stdin.buffer, sys.stdout, arguments.encoding or "utf-8")
+        model, encoding = open_model(arguments), arguments.encoding or "utf-8"
+        if isinstance(model, LabelModel):
+            label_lines(model, sys.stdin.buffer, sys.stdout.buffer, encoding)
+        else:
+            _answer_lines(_of_texts(model), sys.stdin.buffer, sys.stdout, encoding)
         return 0
     _check_out(arguments.out, arguments.overwrite)
     model = open_model(arguments)
-    if arguments.out is None:
-        count, notes = _predict_file(arguments, model, sys.stdout, "csv")
-    else:
-        partial = arguments.out.with_name(f".{arguments.out.name}.partial")
-        try:
-            with partial.open("w", encoding="utf-8", newline="") as target:
-                count, notes = _predict_file(arguments, model, target, arguments.out.suffix[1:].lower())
-            partial.replace(arguments.out)
-        finally:
-            partial.unlink(missing_ok=True)
     screen = console(quiet=arguments.quiet)
+    where = f", in {arguments.out}" if arguments.out else ""
+    if isinstance(model, LabelModel):
+        screen.print(f"{label_file(arguments, model):,} sentences labelled{where}")
+        return 0
+    count, notes = _predict(arguments, _of_texts(model))
     for note in notes:
         screen.print(f"{arguments.file}: {note}")
-    screen.print(f"{count:,} rows predicted" + (f", in {arguments.out}" if arguments.out else ""))
+    screen.print(f"{count:,} rows predicted{where}")
     return 0
 
 
-def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO, encoding: str) -> None:
+def _of_texts(model: Model) -> TextModel:
+    assert isinstance(model, TextModel)
+    return model
+
+
+def _answer_lines(model: TextModel, source: Iterable[bytes], target: TextIO, encoding: str) -> None:
     """Label and probability, or number, and text for each line, as it comes."""
     most = 2 if model.config.task == "classify" else 1
     for number, line in enumerate(source, 1):
@@ -84,8 +94,6 @@ def _answer_lines(model: Model, source: Iterable[bytes], target: TextIO, encodin
 def _check_out(out: Path | None, overwrite: bool) -> None:
     if out is None:
         return
-    if out.suffix.lower() not in WRITERS:
-        raise UsageError(f"--out {out}: expected a name that ends in .csv, .tsv or .jsonl")
     if out.is_dir():
         raise UsageError(f"--out {out}: expected a file, found a folder")
     if out.exists() and not overwrite:
@@ -94,17 +102,36 @@ def _check_out(out: Path | None, overwrite: bool) -> None:
         raise UsageError(f"--out {out}: expected a folder {out.parent}, found none")
 
 
-def _predict_file(arguments: argparse.Namespace, model: Model, target: TextIO, kind: str) -> tuple[int, list[str]]:
-    """How many rows were predicted, and what to tell of the file."""
-    count = 0
+def _predict(arguments: argparse.Namespace, model: TextModel) -> tuple[int, list[str]]:
+    """Predict a table: how many rows it has, and what to tell of it."""
+    out: Path | None = arguments.out
+    if out is None:
+        return _predict_into(arguments, model, sys.stdout, ".csv")
+    if out.suffix.lower() not in WRITERS:
+        raise UsageError(f"--out {out}: expected a name that ends in .csv, .tsv or .jsonl")
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as target:
+            found = _predict_into(arguments, model, target, out.suffix.lower())
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return found
+
+
+def _predict_into(
+    arguments: argparse.Namespace, model: TextModel, target: TextIO, ending: str
+) -> tuple[int, list[str]]:
+    count, source = 0, source_of(model)
+    assert isinstance(source, Source)
     with open_examples(
         Path(arguments.file),
-        source_of(model),
+        source,
         need_label=False,
         encoding=arguments.encoding,
         format=arguments.format,
     ) as opened:
-        writer = WRITERS[f".{kind}"](target, _columns(opened.names, opened.header, model.task.targets.columns()))
+        writer = WRITERS[ending](target, _columns(opened.names, opened.header, model.task.targets.columns()))
         for chunk in _chunks(opened.rows):
             answers = model.answers([example.text for _, example in chunk])
             for (row, _), answer in zip(chunk, answers, strict=True):

@@ -9,7 +9,6 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 
 from throughtime.fit import FitListener, Summary
 from throughtime.inspect.words import bytes_in_words, seconds_in_words
-from throughtime.tasks.targets import Measure
 from throughtime.train.loop import Step
 from throughtime.train.protocol import Record
 from throughtime.train.stopping import Progress as RunProgress
@@ -41,11 +40,10 @@ class ProgressScreen(FitListener):
 
     Args:
         console: where.
-        score: the metric that weights are chosen by.
     """
 
-    def __init__(self, console: Console, score: Measure) -> None:
-        self.console, self.score = console, score
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self._bar = training_bar(console, TextColumn("{task.fields[rate]} tokens/s"))
         self._loss, self._tokens, self._begun, self._said, self._best = 0.0, 0, 0.0, 0.0, ""
         self._status = console.status("")
@@ -75,7 +73,7 @@ class ProgressScreen(FitListener):
             f"{summary.parameters:,} parameters, whatever the length of a text; "
             f"{bytes_in_words(summary.memory)} of memory"
         )
-        plan = summary.plan
+        plan, self.score = summary.plan, summary.score
         say(
             f"at most {plan.updates:,} updates ({plan.updates / plan.per_epoch:.1f} epochs), "
             f"about {seconds_in_words(plan.seconds)} on this machine"

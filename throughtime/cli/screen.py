@@ -31,15 +31,17 @@ def sparkline(values: list[float]) -> str:
 
 
 def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """A row a data set: its measures and examples; then a row a class with its F1, when they are few."""
+    """A row a data set: its measures and size; then a row a class, or type of span, with its F1, when they are few."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("", *(measure.title for measure in measures), "examples"):
+    size = "tokens" if all("tokens" in scores for scores in metrics.values()) else "examples"
+    for name in ("", *(measure.title for measure in measures), size):
         table.add_column(name, justify="right" if name else "left")
     for name, scores in metrics.items():
         cells = [measure.shown(scores[measure.key]) for measure in measures]
-        table.add_row(name, *cells, str(scores["examples"]))
+        table.add_row(name, *cells, str(scores[size]))
     screen.print(table)
-    classes = list(next(iter(metrics.values())).get("f1_by_class", ()))
+    apart_by = "f1_by_class" if size == "examples" else "f1_by_type"
+    classes = list(dict.fromkeys(name for scores in metrics.values() for name in scores.get(apart_by, ())))
     if not 0 < len(classes) <= MOST_CLASSES:
         return
     apart = Table(box=None, pad_edge=False, header_style="bold")
@@ -47,7 +49,8 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
     for name in metrics:
         apart.add_column(name, justify="right")
     for label in classes:
-        apart.add_row(label, *(f"{scores['f1_by_class'][label]:.2%}" for scores in metrics.values()))
+        shares = (scores[apart_by].get(label) for scores in metrics.values())
+        apart.add_row(label, *("–" if share is None else f"{share:.2%}" for share in shares))
     screen.print(apart)
 
 

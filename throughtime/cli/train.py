@@ -15,9 +15,9 @@ from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
 from throughtime.data.config import DataConfig
 from throughtime.data.identity import plain
-from throughtime.data.parts import Meaning, Parts, read_parts
+from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.store import Store, usual_cache
-from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.data.tagged import SentenceConfig, SentenceFiles
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.fit import OWN_FILES, Fitted, fit
 from throughtime.inspect.words import seconds_in_words
@@ -32,6 +32,12 @@ __all__ = ["add_arguments"]
 WORDS = {
     "classify": ("one class for a text", "Learn to give each text one class."),
     "rate": ("a number for a text", "Learn to give each text a number: a grade, or any."),
+    "label": ("a label for each word", "Learn to give each word of a sentence a label: its part of speech, a name."),
+}
+FILES = {
+    "classify": "a file, or a folder with a file or folder a class",
+    "rate": "a file",
+    "label": "a file of sentences, a word a line: CoNLL-U, or CoNLL columns",
 }
 
 
@@ -40,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
     for name, (help, description) in WORDS.items():
         task = tasks.add_parser(name, help=help, description=description, allow_abbrev=False)
-        task.add_argument("file", type=Path, metavar="FILE", help="a file, or a folder with a file or folder a class")
+        task.add_argument("file", type=Path, metavar="FILE", help=FILES[name])
         folder = task.add_argument_group("The model's folder")
         folder.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the model goes")
         folder.add_argument("--resume", action="store_true", help="go on where an earlier run in DIR stopped")
@@ -52,23 +58,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="where data too large for memory is kept ready (~/.cache/throughtime)",
         )
         folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
-        for config in (DataConfig, VocabularyConfig, TASKS[name][1], TrainConfig, RunConfig):
+        kind = TASKS[name]
+        for config in (_data_of(name), kind.vocabulary, kind.network, TrainConfig, RunConfig):
             add_config(task, config)
         task.set_defaults(run=train_task, task=name)
 
 
 def train_task(arguments: argparse.Namespace) -> int:
     """Read, train, save, and say what to do next."""
-    task, network, _ = TASKS[arguments.task]
+    kind = TASKS[arguments.task]
     screen = console(quiet=arguments.quiet)
-    data = read_config_flags(arguments, DataConfig)
-    vocabulary = read_config_flags(arguments, VocabularyConfig)
-    train = read_config_flags(arguments, TrainConfig).for_tokens(vocabulary.tokens)
+    data = read_config_flags(arguments, _data_of(arguments.task))
+    vocabulary = read_config_flags(arguments, kind.vocabulary)
+    network = read_config_flags(arguments, kind.network)
+    train = read_config_flags(arguments, TrainConfig).ending_after(network.epochs(vocabulary))  # type: ignore[arg-type]
     config = ModelConfig(
         command=_command(arguments.words),
         vocabulary=vocabulary,
         task=arguments.task,
-        network=read_config_flags(arguments, network),
+        network=network,
         run=read_config_flags(arguments, RunConfig),
         train=train.model_dump(),
     ).settled()
@@ -84,7 +92,7 @@ def train_task(arguments: argparse.Namespace) -> int:
         _check_same(begun, config)
     deadline = None if train.minutes is None else BEGUN + 60 * train.minutes - _closing_seconds(train.minutes)
     try:
-        with ProgressScreen(screen, task.measures[0]) as progress:
+        with ProgressScreen(screen) as progress:
             fitted = fit(
                 splits, config, train, arguments.out, deadline=deadline, resume=begun is not None, listener=progress
             )
@@ -99,6 +107,14 @@ def train_task(arguments: argparse.Namespace) -> int:
     if parts.folder is not None:
         Store(arguments.cache or usual_cache()).tidy(keep=parts.folder.parent.name)
     return 0
+
+
+def _data_of(task: str) -> type[DataConfig | SentenceConfig]:
+    return SentenceConfig if task == "label" else DataConfig
+
+
+def _files(options: DataConfig | SentenceConfig) -> Files:
+    return TextFiles(options) if isinstance(options, DataConfig) else SentenceFiles(options)
 
 
 def _command(words: list[str]) -> str:
@@ -181,13 +197,13 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(arguments: argparse.Namespace, options: DataConfig, seed: int, screen: Console) -> Parts:
+def _read(arguments: argparse.Namespace, options: DataConfig | SentenceConfig, seed: int, screen: Console) -> Parts:
     """The examples, parted, and what is said of them."""
-    path, kind = arguments.file, TASKS[arguments.task][2]
+    path, kind = arguments.file, TASKS[arguments.task].targets
     with screen.status(f"reading {path}") as status:
         parts = read_parts(
             path,
-            options,
+            _files(options),
             Meaning(arguments.task, kind.value, kind.strata),
             seed,
             arguments.cache or usual_cache(),

@@ -6,9 +6,8 @@ import argparse
 from itertools import islice
 from pathlib import Path
 
-from throughtime.cli.common import add_model, open_model, positive, print_json, source_of
+from throughtime.cli.common import add_model, open_labelled, open_model, positive, print_json
 from throughtime.cli.screen import console
-from throughtime.data.columns import open_examples
 from throughtime.inspect.invariance import LIMIT, differences, random_inputs
 
 __all__ = ["add_arguments"]
@@ -29,11 +28,11 @@ def verify(arguments: argparse.Namespace) -> int:
     if arguments.file is None:
         inputs = random_inputs(model, arguments.rows)
     else:
-        with open_examples(arguments.file, source_of(model), need_label=False) as opened:
-            texts = [example.text for _, example in islice(opened.rows, arguments.rows)]
-        for note in opened.tally.notes():
+        with open_labelled(arguments, model, need_label=False) as opened:
+            examples = list(islice(opened.examples, arguments.rows))
+        for note in opened.notes():
             console(quiet=arguments.quiet).print(f"{arguments.file}: {note}")
-        inputs = model.vocabulary.encode(texts)
+        inputs = model.read(examples)
     found = differences(model, inputs.to(model.device))
     largest = max(found.values())
     if arguments.json:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from throughtime.data.columns import Example
 from throughtime.data.mapped import Mapped
+from throughtime.data.words import Words
 from throughtime.ragged import Ragged
 
 __all__ = ["Batch", "Batches", "Dataset"]
@@ -18,41 +19,62 @@ __all__ = ["Batch", "Batches", "Dataset"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Encoded examples, on the CPU or in a file: ``M`` sequences, and ``targets [M]`` (class numbers, or others).
+    """Encoded examples, on the CPU or in a file: ``M`` sequences, and their targets (class numbers, or others).
 
     Attributes:
-        inputs: symbols may be integers of any size, to take little room.
-        targets: one a sequence.
+        inputs: :class:`Ragged`, its symbols integers of any size, to take little room; or :class:`Words`.
+        targets: ``[M]``, one a sequence; or one a step, ragged as the inputs are.
         examples: what was encoded; messages name their places.
         mapped: the file that the inputs' values lie in, if they do.
     """
 
-    inputs: Ragged
-    targets: Tensor | None = None
-    examples: Sequence[Example] = ()
+    inputs: Any
+    targets: Tensor | Ragged | None = None
+    examples: Sequence[Any] = ()
     mapped: Mapped | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def take(self, rows: Tensor) -> Ragged:
+    def take(self, rows: Tensor) -> Any:
         """The sequences of these rows, symbols as int64."""
         taken = self.inputs.take(rows)
         if self.mapped is not None:
             self.mapped.release()
-        return taken if taken.values.is_floating_point() else taken.with_values(taken.values.long())
+        if isinstance(taken, Words) or taken.values.is_floating_point():
+            return taken
+        return taken.with_values(taken.values.long())
+
+    def take_targets(self, rows: Tensor) -> Tensor | None:
+        """The targets of these rows: one a sequence, or one for each of their steps."""
+        if self.targets is None:
+            return None
+        return self.targets.take(rows).values if isinstance(self.targets, Ragged) else self.targets[rows]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a dataset: ``inputs`` of ``B`` sequences, ``targets [B]``, and which ``rows`` they are."""
+    """Some rows of a dataset.
 
-    inputs: Ragged
+    Attributes:
+        inputs: ``B`` sequences, as the dataset has them.
+        targets: ``[B]``, or one a step, ``[N]``.
+        rows: which rows they are.
+        data: of what dataset, where it is known.
+    """
+
+    inputs: Any
     targets: Tensor | None
     rows: tuple[int, ...]
+    data: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def examples(self) -> list[Any]:
+        """The rows as they were read."""
+        return [] if self.data is None else [self.data.examples[row] for row in self.rows]
 
 
 class Batches:
@@ -111,8 +133,9 @@ class Batches:
     def load(self, rows: Sequence[int] | np.ndarray) -> Batch:
         """The batch of these rows."""
         index = torch.as_tensor(rows)
-        targets = None if self.data.targets is None else self.data.targets[index].to(self.device)
-        return Batch(self.data.take(index).to(self.device), targets, tuple(index.tolist()))
+        targets = self.data.take_targets(index)
+        targets = None if targets is None else targets.to(self.device)
+        return Batch(self.data.take(index).to(self.device), targets, tuple(index.tolist()), self.data)
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.load, self.plan())

@@ -133,7 +133,7 @@ def lint(
     if None in learnt.values:
         return found
     found += _telltale_columns(learnt, columns or {})
-    if not any(isinstance(value, int | float) for value in learnt.values):
+    if all(isinstance(value, str) for value in learnt.values):  # classes, not numbers or the tags of a sentence
         found += [*_lonely(parts), *_telltale_words(learnt)]
     return found
 

@@ -6,14 +6,16 @@ import atexit
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from throughtime.data.columns import Example, Source, iter_examples, open_new
+from throughtime.data.columns import Example, NewExamples, iter_examples, open_new
+from throughtime.data.columns import Source as TextSource
 from throughtime.data.config import DataConfig
 from throughtime.data.corpus import Corpus, gather, take
 from throughtime.data.identity import all_plain, content_hash, plain, stamp
@@ -24,7 +26,7 @@ from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.errors import UsageError
 from throughtime.storage import sha256_of_json
 
-__all__ = ["Meaning", "Parts", "read_parts"]
+__all__ = ["Files", "Meaning", "Parts", "TextFiles", "read_parts"]
 
 NAMES = ("train", "valid", "test")
 
@@ -42,8 +44,70 @@ class Meaning:
     """
 
     task: str
-    value: Callable[[Example], Hashable]
-    strata: Callable[[Sequence[Example]], list[str]]
+    value: Callable[[Any], Hashable]
+    strata: Callable[[Sequence[Any]], list[str]]
+
+
+class New(Protocol):
+    """A file being read for the first time."""
+
+    @property
+    def examples(self) -> Iterator[Any]:
+        """What it holds, once."""
+
+    @property
+    def source(self) -> Callable[[], Any]:
+        """How it was read, complete when all was."""
+
+
+class Files(Protocol):
+    """How files of one kind are read: :class:`TextFiles`, or :class:`~throughtime.data.tagged.SentenceFiles`."""
+
+    @property
+    def options(self) -> Any:
+        """What the user said of them: settings with ``valid`` and ``test``."""
+
+    @property
+    def large(self) -> bool:
+        """Whether they are written to disk where they are too large for memory."""
+
+    def open_new(self, path: Path) -> AbstractContextManager[New]:
+        """Open a file of which nothing is known."""
+
+    def like(self, path: Path, source: Any) -> Iterable[Any]:
+        """Read another file like it."""
+
+    def remember(self, content: dict[str, Any]) -> Any:
+        """A source from its plain values."""
+
+    def columns(self, path: Path, source: Any, examples: Sequence[Any]) -> Mapping[str, Any]:
+        """What stands beside the examples, to be looked over with them."""
+
+
+@dataclass(frozen=True)
+class TextFiles:
+    """Files of texts with a class, or a number, each."""
+
+    options: DataConfig
+    large: bool = True
+
+    def open_new(self, path: Path) -> AbstractContextManager[NewExamples]:
+        """See :class:`Files`."""
+        options = self.options
+        wanted = Wanted(options.format, options.encoding, options.text, options.label)
+        return open_new(path, wanted, header=options.header, label_until=options.label_until)
+
+    def like(self, path: Path, source: TextSource) -> Iterable[Example]:
+        """See :class:`Files`."""
+        return iter_examples(path, source)
+
+    def remember(self, content: dict[str, Any]) -> TextSource:
+        """See :class:`Files`."""
+        return TextSource(**content)
+
+    def columns(self, path: Path, source: TextSource, examples: Sequence[Any]) -> Mapping[str, Any]:
+        """A table's other columns; they are read again, which a pipe cannot be."""
+        return other_columns(path, source, examples) if path.is_file() else {}
 
 
 @dataclass(frozen=True)
@@ -70,7 +134,7 @@ class Parts:
 
 
 def read_parts(
-    path: Path, options: DataConfig, meaning: Meaning, seed: int, cache: Path, said: Said = lambda words: None
+    path: Path, reader: Files, meaning: Meaning, seed: int, cache: Path, said: Said = lambda words: None
 ) -> Parts:
     """Read a file, part it by its options, and look it over.
 
@@ -79,7 +143,7 @@ def read_parts(
 
     Args:
         path: a file, or a folder with a file or folder a class.
-        options: how it is read, and what is held out.
+        reader: how it is read, and what is held out.
         meaning: what the task takes labels for.
         seed: decides what is held out.
         cache: where large data is kept.
@@ -89,13 +153,16 @@ def read_parts(
         DataError: the content cannot be used; the message names file, line and column. Or the cache cannot be written.
         UsageError: options that do not fit together or the files.
     """
+    options = reader.options
     shares = {name: _share(name, getattr(options, name)) for name in ("test", "valid")}
     others = {name: Path(getattr(options, name)) for name, share in shares.items() if share is None}
-    reading = _Reading({"train": path, **others}, options, said)
+    reading = _Reading({"train": path, **others}, reader, said)
     name = reading.name()
     kept = Store(cache).find(name) is not None
     files = Store(cache).get(name, reading.anew, reading.open)
-    dividing = _Dividing(files, {name: share for name, share in shares.items() if share}, meaning, seed, path, said)
+    dividing = _Dividing(
+        files, {name: share for name, share in shares.items() if share}, meaning, seed, path, reader, said
+    )
     if files.folder is None:
         rows, warnings = dividing.divide()
     else:
@@ -118,7 +185,7 @@ def read_parts(
 class _Files:
     """What files hold: each one's examples, hash, and how the first was read; and where they are, if not in memory."""
 
-    source: Source
+    source: Any
     examples: dict[str, Sequence[Example]]
     hashes: dict[str, str | None]
     folder: Path | None = None
@@ -127,7 +194,7 @@ class _Files:
 @dataclass(frozen=True)
 class _Reading:
     paths: dict[str, Path]
-    options: DataConfig
+    reader: Files
     said: Said
 
     def name(self) -> str:
@@ -135,19 +202,17 @@ class _Reading:
         stamps = {name: [plain(str(path)), stamp(path)] for name, path in self.paths.items()}
         if None in (found for _, found in stamps.values()):
             return f"pipe-{uuid.uuid4().hex}"
-        how = self.options.model_dump(exclude={"valid", "test", "strict"})
+        how = self.reader.options.model_dump(exclude={"valid", "test", "strict"})
         return sha256_of_json([FORMAT, stamps, how])[:20]
 
     def anew(self, folder: Path) -> _Files | None:
         """Read them, into memory if they all have room there, and else into ``folder``."""
-        options = self.options
-        wanted = Wanted(options.format, options.encoding, options.text, options.label)
-        with open_new(self.paths["train"], wanted, header=options.header, label_until=options.label_until) as opened:
+        with self.reader.open_new(self.paths["train"]) as opened:
             examples = {"train": self._gather(opened.examples, folder, "train")}
             source = opened.source()
         for name, path in self.paths.items():
             if name != "train":
-                examples[name] = self._gather(iter_examples(path, source), folder, name)
+                examples[name] = self._gather(self.reader.like(path, source), folder, name)
         hashes = {name: content_hash(path) for name, path in self.paths.items()}
         if not any(isinstance(part, Corpus) for part in examples.values()):
             return _Files(source, examples, hashes)
@@ -164,10 +229,11 @@ class _Reading:
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
         told = json.loads((folder / "files.json").read_text(encoding="utf-8"))
         examples: dict[str, Sequence[Example]] = {name: Corpus(folder / name) for name in self.paths}
-        return _Files(Source(**told["source"]), examples, told["hashes"], folder)
+        return _Files(self.reader.remember(told["source"]), examples, told["hashes"], folder)
 
     def _gather(self, examples: Iterable[Example], folder: Path, name: str) -> Sequence[Example]:
-        return gather(self._counted(examples, self.paths[name]), folder / name)
+        counted = self._counted(examples, self.paths[name])
+        return gather(counted, folder / name) if self.reader.large else list(counted)
 
     def _counted(self, examples: Iterable[Example], path: Path) -> Iterator[Example]:
         for number, example in enumerate(examples, 1):
@@ -186,6 +252,7 @@ class _Dividing:
     meaning: Meaning
     seed: int
     path: Path
+    reader: Files
     said: Said
 
     def name(self) -> str:
@@ -204,8 +271,7 @@ class _Dividing:
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
         self.said("looking the rows over")
         parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}
-        # A table's other columns are read again, which a pipe cannot be.
-        columns = other_columns(self.path, self.files.source, parts["train"]) if self.path.is_file() else {}
+        columns = self.reader.columns(self.path, self.files.source, parts["train"])
         found = lint(*(parts.get(name, ()) for name in NAMES), value=self.meaning.value, columns=columns)
         return rows, [str(warning) for warning in found]
 

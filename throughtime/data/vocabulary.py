@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from throughtime.errors import DataError, ModelError
 from throughtime.ragged import Ragged
 from throughtime.storage import write_atomically
 
-__all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Vocabulary", "VocabularyConfig"]
+__all__ = ["EOS", "PAD", "SOS", "SPECIALS", "UNK", "Vocabulary", "VocabularyConfig", "read_tokenizer"]
 
 SPECIALS = ("<pad>", "<unk>", "<sos>", "<eos>")
 PAD, UNK, SOS, EOS = range(4)
@@ -57,6 +57,8 @@ class Vocabulary:
     'nice food'
     """
 
+    files: ClassVar = ("tokenizer.json",)
+
     def __init__(self, tokenizer: Tokenizer, config: VocabularyConfig) -> None:
         self.tokenizer, self.max_length = tokenizer, config.max_length
         self.spelled = config.spelling and config.tokens == "word"
@@ -87,18 +89,17 @@ class Vocabulary:
         return cls(tokenizer, config)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], config: VocabularyConfig) -> Vocabulary:
-        """Read the ``tokenizers`` library's own file."""
-        try:
-            return cls(Tokenizer.from_file(os.fspath(path)), config)
-        except ModelError:
-            raise
-        except Exception as error:  # the library raises plain Exception for a bad file
-            raise ModelError(f"{path}: expected a tokenizer's file, found one that cannot be read ({error})") from error
+    def load(cls, folder: Path, config: VocabularyConfig) -> Vocabulary:
+        """Read the ``tokenizers`` library's own file in a folder.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+        Raises:
+            ModelError: when it cannot be read.
+        """
+        return cls(read_tokenizer(folder / cls.files[0]), config)
+
+    def save(self, folder: Path) -> None:
         """Write the ``tokenizers`` library's own file."""
-        write_atomically(Path(path), self.tokenizer.to_str(pretty=True))
+        write_atomically(folder / self.files[0], self.tokenizer.to_str(pretty=True))
 
     # ---- using ----
 
@@ -187,6 +188,18 @@ class Vocabulary:
         """The text of the symbols, without the special ones."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
+
+
+def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
+    """Read the ``tokenizers`` library's own file.
+
+    Raises:
+        ModelError: when it cannot be read.
+    """
+    try:
+        return Tokenizer.from_file(os.fspath(path))
+    except Exception as error:  # the library raises plain Exception for a bad file
+        raise ModelError(f"{path}: expected a tokenizer's file, found one that cannot be read ({error})") from error
 
 
 def _word(config: VocabularyConfig) -> tuple[Tokenizer, trainers.Trainer]:

@@ -11,7 +11,7 @@ from throughtime.model import Model
 from throughtime.storage import write_atomically
 from throughtime.tasks.targets import Measure
 
-__all__ = ["PARTS", "interval", "network_in_words", "write_card"]
+__all__ = ["PARTS", "interval", "write_card"]
 
 THAT_MATTER = (
     *("tokens", "lowercase", "max_length", "cell", "hidden_size", "num_layers", "bidirectional", "pooling"),
@@ -23,7 +23,7 @@ PARTS = {"test": "test", "valid": "validation"}
 CARD = """\
 # {title}
 
-It reads a text and tells its {answer}: {network}, trained with Throughtime from nothing else than the data below.
+It {does}: {network}, trained with Throughtime from nothing else than the data below.
 `report.html` beside this file shows how it learnt and where it errs.
 
 ## Use
@@ -37,8 +37,7 @@ It reads a text and tells its {answer}: {network}, trained with Throughtime from
 import throughtime as tt
 
 model = tt.load("DIR")
-model.predict(["a text", "another one"])  # a {answer} each
-model.answers(["a text", "another one"])  # a row each: {columns}
+{calls}
 ```
 
 ## Scores
@@ -71,11 +70,30 @@ Licence: for the owner of the model and its data to state.
 """
 
 
+DOES = {
+    "classify": "reads a text and tells its class",
+    "rate": "reads a text and tells its number",
+    "label": "reads a sentence and tells a label for each of its words",
+}
+
+CALLS = {
+    "classify": """\
+model.predict(["a text", "another one"])  # a class each
+model.answers(["a text", "another one"])  # a row each: the probability of each class""",
+    "rate": """\
+model.predict(["a text", "another one"])  # a number each
+model.answers(["a text", "another one"])  # a row each: the number, then each grade's chance""",
+    "label": """\
+model.predict([["a", "sentence"], ["another"]])  # a list of labels each
+model.probabilities([["a", "sentence"], ["another"]])  # a table each: a row a word, a column each of model.labels""",
+}
+
 OWN_LIMITS = {
     "classify": """\
 - {calibrated}
 - It always answers with one of its labels, also where none fits.""",
     "rate": "- It always answers with a number, also where the text says nothing of the kind.",
+    "label": "- It takes words as they are given: parted otherwise than in its training data, it fares worse.",
 }
 
 UNCALIBRATED = "The probabilities are not calibrated: 0.9 does not mean right nine times in ten."
@@ -94,17 +112,15 @@ def write_card(path: Path, model: Model) -> None:
     config = model.config
     content = CARD.format(
         title=_escape(model.task.targets.title()),
-        answer={"classify": "class", "rate": "number"}[config.task],
-        columns="the probability of each class"
-        if config.task == "classify"
-        else "the number, then each grade's chance",
+        does=DOES[config.task],
+        calls=CALLS[config.task],
         own_limits=OWN_LIMITS[config.task].format(calibrated=_calibrated(config.result)),
-        network=network_in_words(model),
+        network=model.in_words(),
         scores=_scores(model),
         labels=_labels(model),
         data=_data(config.data),
         settings=_settings(model),
-        unknown={"word": "Words", "char": "Characters"}.get(config.vocabulary.tokens, "Pieces"),
+        unknown={"word": "Words", "char": "Characters"}.get(getattr(config.vocabulary, "tokens", "word"), "Pieces"),
         version=config.throughtime,
         format=config.format,
     )
@@ -114,20 +130,6 @@ def write_card(path: Path, model: Model) -> None:
 def _calibrated(result: dict[str, Any]) -> str:
     found = result.get("calibration")
     return CALIBRATED.format(found["temperature"]) if found else UNCALIBRATED
-
-
-def network_in_words(model: Model) -> str:
-    """The network in a sentence's part, as plain text."""
-    network = model.config.network
-    cell = {"elman": "an Elman RNN", "lstm": "an LSTM", "gru": "a GRU"}[network.cell]
-    layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
-    ways = " in each of two directions" if network.bidirectional else ", reading one way"
-    pooling = {"last": "its last state", "attention": "attention over all steps"}
-    pooled = pooling.get(network.pooling, f"the {network.pooling} over all steps")
-    step = {"word": "words", "char": "characters"}.get(model.config.vocabulary.tokens, "pieces of words")
-    return (
-        f"{cell} over {step} with {layers}{network.hidden_size} units{ways} and {pooled} ({model.parameters:,} weights)"
-    )
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
@@ -150,11 +152,11 @@ def _scores(model: Model) -> str:
     if not found:
         return "No data was held out, so nothing is known of how well it does."
     rows = [
-        (name, f"{scores['examples']:,}", *(_measure(measure, scores) for measure in measures))
+        (name, f"{_size(scores):,}", *(_measure(measure, scores) for measure in measures))
         for name, scores in found.items()
     ]
     titles = [f"{measure.title} (95% interval)" if measure.key == "accuracy" else measure.title for measure in measures]
-    table = _table(("data", "examples", *titles), rows)
+    table = _table(("data", "words" if model.config.task == "label" else "examples", *titles), rows)
     return f"{table}\n\nThe validation data chose the weights; the test data, where there is some, had no part in it."
 
 
@@ -162,8 +164,13 @@ def _measure(measure: Measure, scores: dict[str, Any]) -> str:
     value = scores[measure.key]
     if measure.key != "accuracy" or value is None:
         return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
-    low, high = interval(value, scores["examples"])
+    low, high = interval(value, _size(scores))
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _size(scores: dict[str, Any]) -> int:
+    """The examples, or words, that scores are of."""
+    return int(scores["tokens"] if "tokens" in scores else scores["examples"])
 
 
 def _labels(model: Model) -> str:

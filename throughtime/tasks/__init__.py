@@ -1,14 +1,47 @@
 """One file a task: its settings, its model, its loss, its answers and metrics."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from throughtime.config import Config
+from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
+from throughtime.tasks.label import Labeler, LabelerConfig, Tags
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
 
-__all__ = ["TASKS", "Classes", "Classifier", "ClassifierConfig", "Numbers", "Rater", "RaterConfig", "TextTask"]
+__all__ = [
+    "TASKS",
+    "Classes",
+    "Classifier",
+    "ClassifierConfig",
+    "Kind",
+    "Labeler",
+    "LabelerConfig",
+    "Numbers",
+    "Rater",
+    "RaterConfig",
+    "Tags",
+    "Task",
+    "TextTask",
+]
 
 TextTask = Classifier | Rater
+Task = TextTask | Labeler
 
-TASKS: dict[str, tuple[type[TextTask], type[ClassifierConfig | RaterConfig], type[Classes | Numbers]]] = {
-    "classify": (Classifier, ClassifierConfig, Classes),
-    "rate": (Rater, RaterConfig, Numbers),
+
+class Kind(NamedTuple):
+    """What a word after ``train`` means: the model, its settings, how targets are learnt, its vocabulary's settings."""
+
+    task: type[Task]
+    network: type[ClassifierConfig | RaterConfig | LabelerConfig]
+    targets: type[Classes | Numbers | Tags]
+    vocabulary: type[Config]
+
+
+TASKS = {
+    "classify": Kind(Classifier, ClassifierConfig, Classes, VocabularyConfig),
+    "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig),
+    "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig),
 }
-"""What each word after ``train`` means: the model, its settings, and how its targets are learnt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 from pydantic import Field
@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
-from throughtime.data.vocabulary import SPECIALS
+from throughtime.data.vectors import Vectors
+from throughtime.data.vocabulary import SPECIALS, Vocabulary, VocabularyConfig
 from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
 from throughtime.nn.linear import Linear
@@ -43,15 +44,23 @@ class PooledConfig(Config):
     )
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
 
-    def for_tokens(self: Settings, tokens: str) -> Settings:
+    def settled_with(self: Settings, vocabulary: VocabularyConfig) -> tuple[Settings, VocabularyConfig]:
         """Settle what was left open: single characters say less than words do, and bear less hiding.
 
-        >>> PooledConfig().for_tokens("char").dropout
+        Beside one-hot inputs no spelling is read.
+
+        >>> PooledConfig().settled_with(VocabularyConfig(tokens="char"))[0].dropout
         0.2
         """
-        if tokens != "char" or "dropout" in self.model_fields_set:
-            return self
-        return self.model_copy(update={"dropout": 0.2})
+        if self.one_hot:
+            vocabulary = vocabulary.model_copy(update={"spelling": False})
+        if vocabulary.tokens != "char" or "dropout" in self.model_fields_set:
+            return self, vocabulary
+        return self.model_copy(update={"dropout": 0.2}), vocabulary
+
+    def epochs(self, vocabulary: VocabularyConfig) -> int:
+        """How many passes over the data are usually enough; characters take longer to make sense of."""
+        return 10 if vocabulary.tokens == "char" else 6
 
 
 class Pooled(nn.Module):
@@ -99,6 +108,20 @@ class Pooled(nn.Module):
         self.head = Linear(self.encoder.output_size, outputs)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def build(
+        cls, config: Any, vocabulary: Vocabulary | Vectors, targets: Any, symbol_counts: Sequence[int] = ()
+    ) -> Self:
+        """A task of this class for what a vocabulary makes of texts, or arrays."""
+        return cls(
+            config,
+            len(vocabulary),
+            targets,
+            symbol_counts,
+            spelling=vocabulary.spelling,
+            vectors=isinstance(vocabulary, Vectors),
+        )
 
     def forward(self, inputs: Ragged) -> Tensor:
         """``[B, O]`` of ``B`` sequences of symbols."""

@@ -26,7 +26,7 @@ class TrainConfig(Config):
     batch_size: int = Field(32, ge=1, le=1_000_000, description="sequences of average length in a batch")
     batch_tokens: int | None = Field(None, ge=1, description="tokens in a batch, in place of --batch-size")
     epochs: int | None = Field(
-        None, ge=1, description="stop after so many passes over the data (8 if nothing else ends)"
+        None, ge=1, description="stop after so many passes over the data (the task says how many, if nothing else does)"
     )
     updates: int | None = Field(None, ge=1, description="stop after so many updates")
     minutes: float | None = Field(None, gt=0, description="stop after so many minutes, reading and reporting included")
@@ -34,12 +34,12 @@ class TrainConfig(Config):
     until_loss: float | None = Field(None, gt=0, description="stop once an epoch's mean training loss is below this")
     checkpoint_seconds: float = Field(30.0, ge=0, description="seconds between checkpoints")
 
-    def for_tokens(self, tokens: str) -> TrainConfig:
-        """With a number of epochs, where nothing else says when to end; characters take longer to make sense of.
+    def ending_after(self, epochs: int) -> TrainConfig:
+        """With a number of epochs, where nothing else says when to end.
 
-        >>> TrainConfig().for_tokens("word").epochs
-        6
+        >>> TrainConfig().ending_after(6).epochs, TrainConfig(updates=10).ending_after(6).epochs
+        (6, None)
         """
         if self.epochs or self.updates or self.minutes:
             return self
-        return self.model_copy(update={"epochs": 10 if tokens == "char" else 6})
+        return self.model_copy(update={"epochs": epochs})

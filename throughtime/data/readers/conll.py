@@ -32,7 +32,7 @@ def read_conll(
         label: that of the labels; the last one by default.
         encoding: how its bytes are read.
         need_label: whether there must be labels. Without them the column that lies one beyond those of the file
-            (or, by default, the second of a file of one column) is added by `Sentence.text`.
+            (or, by default, the second of a file of one column) is added by `Sentence.written`.
 
     Raises:
         DataError: the file cannot be read; the message names the line, what was expected and what was found.

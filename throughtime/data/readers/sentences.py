@@ -82,7 +82,22 @@ class Sentence:
     _raw: list[str] = field(repr=False)
     _cells: list[_Cell] = field(repr=False)
 
-    def text(self, labels: Sequence[str] | None = None) -> str:
+    @property
+    def text(self) -> str:
+        """Its words, parted by blanks."""
+        return " ".join(self.tokens)
+
+    @property
+    def label(self) -> str | None:
+        """Its labels, parted by blanks."""
+        return None if self.labels is None else " ".join(self.labels)
+
+    @property
+    def line(self) -> int:
+        """The line of its first word."""
+        return self.lines[0]
+
+    def written(self, labels: Sequence[str] | None = None) -> str:
         r"""Give its lines as they stand, or with other labels in their place and all else the same.
 
         Args:
@@ -98,7 +113,7 @@ class Sentence:
         ...     file = pathlib.Path(folder, "a.conll")
         ...     _ = file.write_bytes(b"York  NNP \r\n")
         ...     [sentence] = read_conll(file)
-        >>> sentence.text(), sentence.text(["NN"])
+        >>> sentence.written(), sentence.written(["NN"])
         ('York  NNP \r\n', 'York  NN \r\n')
         """
         if labels is None:
@@ -228,7 +243,7 @@ def _target(path: Path, encoding: str, *, packed: bool) -> Iterator[TextIO]:
 
 
 def _spelled(sentence: Sentence, labels: Sequence[str] | None, encoding: str) -> str:
-    text = sentence.text(labels)
+    text = sentence.written(labels)
     try:
         text.encode(encoding)
     except UnicodeEncodeError as error:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from throughtime.inspect.card import PARTS, interval, network_in_words
+from throughtime.inspect.card import PARTS, interval
 from throughtime.inspect.report.confusion import Pairs, count_classes, count_pairs
 from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
@@ -24,7 +24,7 @@ def header(model: Model) -> str:
     return f"""<header>
 <p class="eyebrow">Throughtime · {escape(model.config.task)}</p>
 <h1>{escape(model.task.targets.title())}</h1>
-<p class="lead">{sentence(network_in_words(model))}{_taught_by(model.config.data)}.</p>{listed}
+<p class="lead">{sentence(model.in_words())}{_taught_by(model.config.data)}.</p>{listed}
 </header>"""
 
 
@@ -62,9 +62,14 @@ def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any], pairs
 <p class="big">{_shown(first, scores)}</p>
 <p>{_beside(first, scores, pairs)}</p>
 <dl>
-{rows}<div><dt>Examples</dt><dd>{scores["examples"]:,}</dd></div>
+{rows}{_size(scores)}
 </dl>
 </div>"""
+
+
+def _size(scores: dict[str, Any]) -> str:
+    kinds = {"sequences": "Sentences", "tokens": "Words"} if "tokens" in scores else {"examples": "Examples"}
+    return "\n".join(f"<div><dt>{title}</dt><dd>{scores[key]:,}</dd></div>" for key, title in kinds.items())
 
 
 def _shown(measure: Measure, scores: dict[str, Any]) -> str:
@@ -74,9 +79,11 @@ def _shown(measure: Measure, scores: dict[str, Any]) -> str:
 
 def _beside(measure: Measure, scores: dict[str, Any], pairs: Pairs) -> str:
     """What puts the first score in its place."""
+    if measure.key == "f1":
+        return "The harmonic mean of precision and recall; a span counts when its words and its type are all right."
     if measure.key != "accuracy":
         return "On average so far from the true number."
-    low, high = interval(scores["accuracy"], scores["examples"])
+    low, high = interval(scores["accuracy"], scores["tokens" if "tokens" in scores else "examples"])
     return f"95% interval: {low:.1%} to {high:.1%}{_baseline(pairs)}"
 
 

@@ -1,0 +1,158 @@
+"""What all trained models have in common."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from throughtime.data.batches import Batches, Dataset
+from throughtime.data.lexicon import Lexicon
+from throughtime.data.vectors import Vectors
+from throughtime.data.vocabulary import Vocabulary
+from throughtime.errors import DataError, UsageError
+from throughtime.model.config import ModelConfig, settings_hash
+from throughtime.storage import sha256, write_atomically, write_tensors
+from throughtime.tasks import Task
+from throughtime.tasks.label import LabelerConfig
+from throughtime.tasks.pooled import PooledConfig
+
+__all__ = ["Model", "choose_device", "recurrence_in_words"]
+
+EVALUATION_TOKENS = 8192
+
+
+class Model(ABC):
+    """A trained model: predict, evaluate, save.
+
+    Args:
+        config: everything it was made with.
+        vocabulary: its symbols, or how vectors are scaled.
+        task: the network, with its targets.
+
+    Make one with ``throughtime train`` and read it with :func:`~throughtime.model.load`.
+    """
+
+    vocabulary: Vocabulary | Vectors | Lexicon
+    task: Task
+
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon, task: Task) -> None:
+        self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, tags or grades, in the order of the probabilities' columns; empty where there are none."""
+        return self.task.targets.labels
+
+    # ---- using it ----
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Any]) -> Dataset:
+        """Examples as what the network reads, with their targets.
+
+        Raises:
+            DataError: for a label that cannot be a target, with its place.
+        """
+
+    @abstractmethod
+    def read(self, examples: Sequence[Any]) -> Any:
+        """What the network reads of examples, whatever their labels are."""
+
+    @abstractmethod
+    def in_words(self) -> str:
+        """The network in a sentence's part."""
+
+    def evaluate(self, examples: Sequence[Any]) -> dict[str, Any]:
+        """The task's metrics: see its ``evaluate``.
+
+        Raises:
+            DataError: for a label that the model does not know, with its place.
+        """
+        if not examples:
+            raise DataError("expected examples to evaluate on, found none")
+        return self.task.evaluate(self.batches(self.encode(examples)))
+
+    def batches(self, data: Dataset) -> Batches:
+        """The dataset in batches for evaluation, longest sequences first, where the weights are."""
+        return Batches(data, EVALUATION_TOKENS, device=self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.task.parameters()).device
+
+    @property
+    def parameters(self) -> int:
+        """How many weights there are; the length of a sequence has no part in it."""
+        return sum(parameter.numel() for parameter in self.task.parameters())
+
+    # ---- keeping it ----
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it is made of, beside ``config.json``.
+
+        Raises:
+            UsageError: for a model of vectors, which has no folder's form yet.
+        """
+        if isinstance(self.vocabulary, Vectors):
+            raise UsageError("expected a model of texts to write into a folder, found one of arrays: pickle it instead")
+        return ("model.safetensors", *self.vocabulary.files, "labels.json")
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the model's files; ``config.json`` comes last, so that a folder that has its hashes is whole.
+
+        Raises:
+            UsageError: see :attr:`files`.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tensors(folder / "model.safetensors", self.task.state_dict())
+        self.save_settings(folder)
+        hashes = {name: sha256(folder / name) for name in self.files}
+        hashes["config.json"] = settings_hash(self.config.model_dump(mode="json"))
+        self.config = self.config.model_copy(update={"files": hashes})
+        write_atomically(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
+
+    def save_settings(self, folder: Path) -> None:
+        """Write all but the weights, as a run does before its first step.
+
+        Raises:
+            UsageError: see :attr:`files`.
+        """
+        _ = self.files
+        unfinished = self.config.model_copy(update={"files": {}})
+        write_atomically(folder / "config.json", unfinished.model_dump_json(indent=2) + "\n")
+        assert not isinstance(self.vocabulary, Vectors)
+        self.vocabulary.save(folder)
+        targets = json.dumps(self.task.targets.to_json(), ensure_ascii=False, indent=2)
+        write_atomically(folder / "labels.json", f"{targets}\n")
+
+
+def recurrence_in_words(network: PooledConfig | LabelerConfig, over: str) -> str:
+    """What the recurrence is, and what it reads.
+
+    >>> recurrence_in_words(PooledConfig(bidirectional=False), "words")
+    'a GRU over words with 128 units, reading one way'
+    """
+    cell = {"elman": "an Elman RNN", "lstm": "an LSTM", "gru": "a GRU"}[network.cell]
+    layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
+    ways = " in each of two directions" if network.bidirectional else ", reading one way"
+    return f"{cell} over {over} with {layers}{network.hidden_size} units{ways}"
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that ``auto``, ``cpu`` or ``cuda`` means on this machine.
+
+    Raises:
+        UsageError: when CUDA is asked for and there is none.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UsageError("expected a CUDA device for --device cuda, found none")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and there) else "cpu")

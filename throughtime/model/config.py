@@ -1,0 +1,101 @@
+"""What ``config.json`` of a model's folder holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
+
+from throughtime.config import Config
+from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.errors import ModelError
+from throughtime.storage import sha256_of_json
+from throughtime.tasks import TASKS, ClassifierConfig
+from throughtime.tasks.label import LabelerConfig
+from throughtime.tasks.pooled import PooledConfig
+from throughtime.version import __version__
+
+__all__ = ["FORMAT", "ModelConfig", "RunConfig", "read_config", "settings_hash"]
+
+FORMAT = 1
+
+
+class RunConfig(Config):
+    """What a run needs besides, to be made again."""
+
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice")
+    threads: int = Field(2, ge=1, description="threads to compute with, where there are so many cores")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
+
+
+class ModelConfig(Config):
+    """All that ``config.json`` holds.
+
+    ``environment`` says with what versions and on what machine it was trained, ``files`` are the hashes of a finished
+    model's files.
+    """
+
+    format: int = FORMAT
+    throughtime: str = __version__
+    task: Literal["classify", "rate", "label"] = "classify"
+    command: str = ""
+    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig] = VocabularyConfig()
+    network: SerializeAsAny[PooledConfig | LabelerConfig] = ClassifierConfig()
+    train: dict[str, Any] = Field(default_factory=dict)
+    run: RunConfig = RunConfig()
+    data: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, str] = Field(default_factory=dict)
+    result: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_the_task(cls, content: Any) -> Any:
+        """Those of the vocabulary and of the network are of the task's classes."""
+        kind = TASKS.get(content.get("task", "classify"))
+        if kind is None:
+            return content
+        classes: dict[str, type[Config]] = {"vocabulary": kind.vocabulary, "network": kind.network}
+        given = {name: content.get(name, {}) for name in classes}
+        made = {name: classes[name].model_validate(own) for name, own in given.items() if isinstance(own, dict)}
+        return content | made
+
+    def settled(self) -> ModelConfig:
+        """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs."""
+        network, vocabulary = self.network.settled_with(self.vocabulary)  # type: ignore[arg-type]
+        return self.model_copy(update={"vocabulary": vocabulary, "network": network})
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """``config.json`` alone.
+
+    Raises:
+        ModelError: when it is missing, cannot be read, or is of a newer format.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        number = content["format"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelError(f"{folder}: expected a model folder, found no config.json in it") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: expected a model's settings, found a file that cannot be read ({error})") from error
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        raise ModelError(f"{path}: expected format {FORMAT} or older, found {number}: it needs a newer throughtime")
+    files = content.get("files")
+    if isinstance(files, dict) and files and files.get("config.json") != settings_hash(content):
+        raise ModelError(f"{path}: expected the settings that were saved, found others: the file was altered")
+    try:
+        return ModelConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{path}: expected a model's settings, found at {place}: {first['msg']}") from error
+
+
+def settings_hash(content: dict[str, Any]) -> str:
+    """Of all settings but the hashes themselves."""
+    return sha256_of_json({name: value for name, value in content.items() if name != "files"})

@@ -1,0 +1,87 @@
+"""Models that tell a label of each word of a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from throughtime.data.batches import Dataset
+from throughtime.data.lexicon import Lexicon
+from throughtime.data.readers.sentences import Sentence
+from throughtime.data.words import Words
+from throughtime.errors import UsageError
+from throughtime.model.base import Model, recurrence_in_words
+from throughtime.stream import LabelStream
+from throughtime.tasks.label import Labeler, LabelerConfig
+
+__all__ = ["LabelModel"]
+
+
+class LabelModel(Model):
+    """Tells a label of each word; see :class:`~throughtime.model.Model`. Sentences are lists of words."""
+
+    vocabulary: Lexicon
+    task: Labeler
+
+    def predict(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+        """A label for each word of each sentence, as the training file writes them.
+
+        Raises:
+            UsageError: for one sentence, or texts, in place of a list of sentences' words.
+        """
+        labels: list[list[str]] = [[] for _ in sentences]
+        rows, data = self._words(sentences)
+        for batch in self.batches(data):
+            answers = self.task.best(batch.inputs).to("cpu").to_list()
+            for row, numbers in zip(batch.rows, answers, strict=True):
+                labels[rows[row]] = self.task.targets.decode(numbers)
+        return labels
+
+    def probabilities(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """``[T, K]`` for each sentence: the probability of each of the tags that are learnt, ``labels``.
+
+        Raises:
+            UsageError: for one sentence, or texts, in place of a list of sentences' words.
+        """
+        tables = [np.zeros((0, len(self.labels)), np.float32)] * len(sentences)
+        rows, data = self._words(sentences)
+        for batch in self.batches(data):
+            answers = self.task.answers(batch.inputs).cpu().numpy()
+            parts = np.split(answers, batch.inputs.lengths.cumsum(0)[:-1].tolist())
+            for row, part in zip(batch.rows, parts, strict=True):
+                tables[rows[row]] = part
+        return tables
+
+    def encode(self, examples: Sequence[Sentence]) -> Dataset:
+        """Sentences as words and tags.
+
+        Raises:
+            DataError: for a tag that its scheme does not allow there, with its line.
+        """
+        return Dataset(self.read(examples), self.task.targets.encode(examples), examples)
+
+    def read(self, examples: Sequence[Sentence]) -> Words:
+        """The distinct words of sentences, and which stands where."""
+        return self.vocabulary.encode(sentence.tokens for sentence in examples)
+
+    def in_words(self) -> str:
+        """Its cell, what is read of a word, and how tags are chosen."""
+        network = self.config.network
+        assert isinstance(network, LabelerConfig)
+        parts = ["words", *(["their letters"] if self.vocabulary.spelled_out else [])]
+        parts += ["their spelling"] if self.vocabulary.spelled else []
+        over = " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+        chosen = "a softmax for each word" if self.task.crf is None else "a conditional random field over all tags"
+        return f"{recurrence_in_words(network, over)} and {chosen} ({self.parameters:,} weights)"
+
+    def stream(self) -> LabelStream:
+        """See :class:`~throughtime.stream.LabelStream`; for models that read one way and tell each tag alone."""
+        return LabelStream(self.task, self.vocabulary)
+
+    def _words(self, sentences: Sequence[Sequence[str]]) -> tuple[list[int], Dataset]:
+        """The rows that hold words, and these."""
+        if isinstance(sentences, str) or any(isinstance(sentence, str) for sentence in sentences):
+            raise UsageError("expected a list of sentences, each a list of words, found a text")
+        rows = [row for row, sentence in enumerate(sentences) if len(sentence)]
+        return rows, Dataset(self.vocabulary.encode(sentences[row] for row in rows))

@@ -1,0 +1,402 @@
+"""Label: a tag for every word of a sentence (many to many, aligned)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from throughtime.config import Config
+from throughtime.data.batches import Batch
+from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.readers.sentences import Sentence
+from throughtime.data.schemes import tell_scheme
+from throughtime.data.spans import OUTSIDE, Scheme, check_tags, convert, parse, read_spans, transitions
+from throughtime.data.vocabulary import SPECIALS, UNK
+from throughtime.data.words import Words
+from throughtime.errors import DataError
+from throughtime.metrics import SpanCounts
+from throughtime.nn.crf import CRF
+from throughtime.nn.dropout import rarity, sequence_dropout
+from throughtime.nn.encoder import CELLS
+from throughtime.nn.init import initialise_recurrent
+from throughtime.nn.linear import Linear
+from throughtime.nn.recurrent import Recurrent
+from throughtime.nn.words import WordEncoder
+from throughtime.ragged import Ragged
+from throughtime.tasks.pooled import known
+from throughtime.tasks.targets import Measure
+
+__all__ = ["Labeler", "LabelerConfig", "Tags"]
+
+NOT_SEEN = -1
+"""The number of a label that training did not show."""
+
+
+class LabelerConfig(Config):
+    """What the labeler is made of."""
+
+    cell: Literal["elman", "lstm", "gru"] = Field("lstm", description="the recurrence")
+    hidden_size: int = Field(200, ge=1, description="hidden units of each direction")
+    num_layers: int = Field(1, ge=1, description="recurrences stacked")
+    bidirectional: bool = Field(True, description="read both ways; a model that streams reads one way")
+    embedding_size: int = Field(100, ge=1, description="size of the learnt embeddings of words")
+    character_size: int = Field(32, ge=1, description="size of the learnt embeddings of letters")
+    character_hidden: int = Field(50, ge=1, description="hidden units of each direction over a word's letters")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="share hidden of words' vectors, between layers and before tags"
+    )
+    word_dropout: float = Field(
+        1.0, ge=0, description="a word seen n times is shown as <unk> with probability x / (x + n) in training"
+    )
+    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
+    decoder: Literal["auto", "softmax", "crf"] = Field(
+        "auto", description="each tag alone, or a sentence's together; auto: crf for spans that are read both ways"
+    )
+    scheme: Literal["auto", "bio", "iob1", "iobes", "bilou"] = Field(
+        "auto", description="the tags that spans are learnt as (they are written as in the file); auto: iobes"
+    )
+    loss_average: Literal["steps", "sequence"] = Field(
+        "steps", description="the loss is the mean over all words, or over sentences' means"
+    )
+
+    def settled_with(self, lexicon: LexiconConfig) -> tuple[LabelerConfig, LexiconConfig]:
+        """Nothing of one decides of the other."""
+        return self, lexicon
+
+    def epochs(self, lexicon: LexiconConfig) -> int:
+        """How many passes over the data are usually enough."""
+        return 20
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tags of the training sentences.
+
+    Attributes:
+        labels: the tags that are learnt, by number; of spans those of the scheme ``learnt``.
+        counts: how often each occurs in training.
+        scheme: of the spans in the file; none where tags are no spans.
+        learnt: the scheme that they are learnt as.
+        told: why the scheme is taken for that.
+    """
+
+    labels: list[str]
+    counts: tuple[int, ...] = ()
+    scheme: Scheme | None = None
+    learnt: Scheme | None = None
+    told: str = ""
+
+    @classmethod
+    def learn(cls, sentences: Sequence[Sentence], config: LabelerConfig) -> Tags:
+        """The distinct tags, by alphabet; of spans all that their types can have.
+
+        Raises:
+            DataError: when there are fewer than two; for a tag that its scheme does not allow there, with its line.
+        """
+        scheme, told = tell_scheme(sentences)
+        if scheme is None:
+            counts = Counter(tag for sentence in sentences for tag in sentence.labels or ())
+            labels = sorted(counts)
+        else:
+            learnt: Scheme = "iobes" if config.scheme == "auto" else config.scheme
+            for sentence in sentences:
+                check_tags(sentence.labels or (), scheme, path=sentence.path, lines=sentence.lines)
+            counts = Counter(tag for sentence in sentences for tag in convert(sentence.labels or (), learnt))
+            labels = _all_of(counts, learnt)
+        if len(counts) < 2:
+            found = f"only {next(iter(counts))!r}" if counts else "none"
+            path = sentences[0].path if sentences else None
+            raise DataError(f"expected at least two different labels to tell apart, found {found}", path=path)
+        return cls(labels, tuple(counts[tag] for tag in labels), scheme, learnt if scheme else None, told)
+
+    @classmethod
+    def value(cls, sentence: Sentence) -> tuple[str, ...]:
+        """A sentence's labels."""
+        return tuple(sentence.labels or ())
+
+    @classmethod
+    def strata(cls, sentences: Sequence[Sentence]) -> list[str]:
+        """All are of one kind."""
+        return [""] * len(sentences)
+
+    @classmethod
+    def from_json(cls, content: Any) -> Tags:
+        """From what ``labels.json`` holds."""
+        return cls(**(content | {"counts": tuple(content["counts"])}))
+
+    def to_json(self) -> Any:
+        """All of it."""
+        return {
+            "labels": self.labels,
+            "counts": list(self.counts),
+            "scheme": self.scheme,
+            "learnt": self.learnt,
+            "told": self.told,
+        }
+
+    def encode(self, sentences: Sequence[Sentence]) -> Ragged:
+        """``[N]`` tag numbers; ``NOT_SEEN`` for a label that training did not show: no answer can be right there.
+
+        Raises:
+            DataError: for a tag that its scheme does not allow there, with its line.
+        """
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        values: list[int] = []
+        for sentence in sentences:
+            labels: Sequence[str] = sentence.labels or ()
+            if self.scheme is not None and self.learnt is not None:
+                check_tags(labels, self.scheme, path=sentence.path, lines=sentence.lines)
+                labels = convert(labels, self.learnt)
+            values += [numbers.get(label, NOT_SEEN) for label in labels]
+        return Ragged.from_lengths(torch.tensor(values), [len(sentence.tokens) for sentence in sentences])
+
+    def decode(self, numbers: Sequence[int]) -> list[str]:
+        """The labels of one sentence as its file writes them."""
+        labels = [self.labels[number] for number in numbers]
+        return labels if self.scheme is None else convert(labels, self.scheme)
+
+    def in_words(self) -> str:
+        """How many, and what guessing would reach."""
+        most = max(self.counts) / sum(self.counts)
+        return (
+            f"{len(self.labels)} tags ({self.told}); always guessing the most frequent one would be right in {most:.1%}"
+        )
+
+    def title(self) -> str:
+        """What it finds."""
+        if self.scheme is None:
+            return f"Tagger: {len(self.labels)} labels"
+        types = sorted({tag.type for tag in map(parse, self.labels) if tag and tag.type})
+        return f"Span finder: {', '.join(types)}" if 0 < len(types) <= 6 else "Span finder"
+
+
+def _all_of(counts: Counter[str], scheme: Scheme) -> list[str]:
+    """All tags that the types met can have: without one of them a sentence of some length might have no path."""
+    types = {tag.type for tag in map(parse, counts) if tag and tag.letter != OUTSIDE}
+    letters = {"bio": "BI", "iob1": "BI", "iobes": "BIES", "bilou": "BILU"}[scheme]
+    return [OUTSIDE, *(f"{letter}-{type}" if type else letter for type in sorted(types) for letter in letters)]
+
+
+class Labeler(nn.Module):
+    """Words and their letters, a recurrence over the sentence, and a tag for each word.
+
+    The network of Lample et al. (2016), with the spelling's features beside the letters.
+
+    Args:
+        config: what it is made of.
+        lexicon: the words and letters that it reads.
+        targets: the ``K`` tags.
+        symbol_counts: how often each word occurs in training, for ``word_dropout``.
+    """
+
+    def __init__(
+        self, config: LabelerConfig, lexicon: Lexicon, targets: Tags, symbol_counts: Sequence[int] = ()
+    ) -> None:
+        super().__init__()
+        self.config, self.targets, self.bidirectional = config, targets, config.bidirectional
+        hides = bool(symbol_counts) and config.word_dropout > 0
+        self.words = WordEncoder(
+            len(lexicon),
+            config.embedding_size,
+            spelling=lexicon.spelling,
+            num_characters=len(lexicon.letters) if lexicon.spelled_out else 0,
+            character_size=config.character_size,
+            character_hidden=config.character_hidden,
+            cell=config.cell,
+            unknown=rarity(torch.tensor(symbol_counts), config.word_dropout, len(SPECIALS)) if hides else None,
+        )
+        self.recurrent: Recurrent = CELLS[config.cell](
+            self.words.output_size,
+            config.hidden_size,
+            config.num_layers,
+            dropout=config.dropout if config.num_layers > 1 else 0.0,
+            bidirectional=config.bidirectional,
+            recurrent_dropout=config.recurrent_dropout,
+        )
+        initialise_recurrent(self.recurrent)
+        self.head = Linear(self.recurrent.output_size * self.recurrent.num_directions, len(targets.labels))
+        nn.init.xavier_uniform_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.crf: CRF | None = None
+        if config.decoder == "crf" or (config.decoder == "auto" and targets.scheme and config.bidirectional):
+            self.crf = CRF(len(targets.labels), **_constraints(targets))
+
+    @classmethod
+    def build(
+        cls, config: LabelerConfig, vocabulary: Lexicon, targets: Tags, symbol_counts: Sequence[int] = ()
+    ) -> Labeler:
+        """As the class is called; see the other tasks."""
+        return cls(config, vocabulary, targets, symbol_counts)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What is told of it; the first is what weights are chosen by."""
+        accuracy = Measure("accuracy", "accuracy", percent=True)
+        if self.targets.scheme is None:
+            return accuracy, Measure("accuracy_unknown", "unknown words", percent=True), Measure("loss", "loss")
+        spans = (Measure(key, title, percent=True) for key, title in _SPAN_MEASURES)
+        return *spans, accuracy, Measure("loss", "loss")
+
+    def forward(self, inputs: Words, state: Any = None) -> tuple[Ragged, Any]:
+        """Scores ``[N, K]`` of every word's tags, and the state to carry on from.
+
+        Args:
+            inputs: ``B`` sentences.
+            state: from an earlier call; zero when none.
+        """
+        vectors = self.words(inputs.forms.symbols, inputs.forms.characters)
+        steps, table = inputs.steps, None
+        if not self.training and 2 * len(vectors) < len(steps.values):
+            table = vectors  # each word's product with the input's weights is made once, not at every step
+        else:
+            steps = steps.with_values(F.embedding(steps.values, vectors))
+            if self.training:
+                steps = sequence_dropout(steps, self.config.dropout)
+        outputs, state = self.recurrent(steps, state, table=table)
+        if self.training:
+            outputs = sequence_dropout(outputs, self.config.dropout)
+        return outputs.with_values(self.head(outputs.values)), state
+
+    def step(self, inputs: Words, state: Any = None) -> tuple[Tensor, Any]:
+        """Probabilities ``[N, K]`` of more words of a sentence, and the state after them; without a CRF."""
+        scores, state = self(inputs, state)
+        return scores.values.softmax(1), state
+
+    # ---- answers ----
+
+    def answers(self, inputs: Words) -> Tensor:
+        """``[N, K]``: the probability of each tag of each word, without dropout."""
+        with self._answering():
+            scores, _ = self(inputs)
+            return scores.values.softmax(1) if self.crf is None else self.crf.marginals(scores)
+
+    def best(self, inputs: Words) -> Ragged:
+        """``[N]``: the number of each word's tag; of the tags together where there is a CRF."""
+        with self._answering():
+            return self._best(self(inputs)[0])
+
+    def _best(self, scores: Ragged) -> Ragged:
+        return scores.with_values(scores.values.argmax(1) if self.crf is None else self.crf.decode(scores))
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Without dropout and gradients; afterwards training goes on as it was."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.train(training)
+
+    # ---- the task's protocol ----
+
+    def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, Any]:
+        """Minus the log-likelihood, averaged over the words; ``state`` is handed through, sentences being whole here.
+
+        With ``loss_average="sequence"`` it is averaged over each sentence's words first, then over the sentences.
+        """
+        total, lengths = self._losses(self(batch.inputs)[0], known(batch.targets))
+        if self.config.loss_average == "sequence":
+            return (total / lengths.clamp(min=1)).mean(), state
+        return total.sum() / lengths.sum().clamp(min=1), state
+
+    def _losses(self, scores: Ragged, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Each sentence's loss, and the words that it is of; sentences with labels never seen count as if empty."""
+        seen = targets != NOT_SEEN
+        if not bool(seen.all()):
+            rows = torch.ones(len(scores), dtype=torch.bool, device=seen.device)
+            rows[scores.row_of_step[~seen]] = False
+            kept = rows.nonzero()[:, 0].cpu()
+            targets = scores.with_values(targets).take(kept).values
+            scores = scores.take(kept)
+        if self.crf is not None and len(scores):
+            return -self.crf(scores, targets), scores.lengths.to(scores.values.device)
+        losses = F.cross_entropy(scores.values, targets, reduction="none")
+        total = losses.new_zeros(len(scores)).index_add(0, scores.row_of_step, losses)
+        return total, scores.lengths.to(losses.device)
+
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
+        """``accuracy``, ``accuracy_unknown``, ``loss``, ``tokens``, ``sequences``; of spans ``f1`` and its like too.
+
+        Spans are counted exactly, as conlleval does; a label that training did not show is never answered rightly.
+        """
+        tally = _Tally(self.targets)
+        with self._answering():
+            for batch in batches:
+                scores, _ = self(batch.inputs)
+                tally.lose(*self._losses(scores, known(batch.targets)))
+                tally.add(batch, self._best(scores))
+        return tally.metrics()
+
+    def score(self, metrics: dict[str, Any]) -> tuple[float, float]:
+        """What the best weights are chosen by, higher being better: F1 of spans, or accuracy; then the loss."""
+        return metrics[self.measures[0].key], -metrics["loss"]
+
+
+_SPAN_MEASURES = (("f1", "F1 of spans"), ("precision", "precision"), ("recall", "recall"))
+
+
+class _Tally:
+    """What was answered, sentence by sentence."""
+
+    def __init__(self, targets: Tags) -> None:
+        self._targets, self._spans = targets, SpanCounts()
+        self._right, self._words = Counter[bool](), Counter[bool]()  # of words known and unknown
+        self._sentences, self._loss, self._lost = 0, 0.0, 0
+
+    def lose(self, totals: Tensor, lengths: Tensor) -> None:
+        """Add what :meth:`Labeler._losses` gives."""
+        self._loss += float(totals.double().sum())
+        self._lost += int(lengths.sum())
+
+    def add(self, batch: Batch, answers: Ragged) -> None:
+        """Add a batch's answers ``[N]``."""
+        symbols = batch.inputs.forms.symbols[:, 0].cpu()
+        unknown = (symbols[batch.inputs.values.cpu()] == UNK).tolist()
+        begin = 0
+        for sentence, numbers in zip(batch.examples, answers.to("cpu").to_list(), strict=True):
+            labels, told = sentence.labels or [], self._targets.decode(numbers)
+            for new, label, answer in zip(unknown[begin : begin + len(told)], labels, told, strict=True):
+                self._words[new] += 1
+                self._right[new] += label == answer
+            if self._targets.scheme is not None:
+                self._spans.add(read_spans(labels), read_spans(told))
+            begin += len(told)
+            self._sentences += 1
+
+    def metrics(self) -> dict[str, Any]:
+        """Of all that was added."""
+        words = self._words.total()
+        found: dict[str, Any] = {
+            "accuracy": self._right.total() / words if words else None,
+            "accuracy_unknown": self._right[True] / self._words[True] if self._words[True] else None,
+        }
+        if self._targets.scheme is not None:
+            overall = self._spans.overall()
+            found |= {"precision": overall.precision, "recall": overall.recall, "f1": overall.f1}
+            found["f1_by_type"] = {type: score.f1 for type, score in self._spans.by_type().items()}
+        loss = self._loss / self._lost if self._lost else None
+        return found | {
+            "loss": loss,
+            "tokens": words,
+            "tokens_unknown": self._words[True],
+            "sequences": self._sentences,
+        }
+
+
+def _constraints(targets: Tags) -> dict[str, Tensor]:
+    """What the scheme allows, for a CRF."""
+    if targets.learnt is None:
+        return {}
+    rules = transitions(targets.labels, targets.learnt)
+    names = ("allowed_starts", "allowed_ends", "allowed")
+    return {name: torch.from_numpy(rule) for name, rule in zip(names, rules, strict=True)}
