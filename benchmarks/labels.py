@@ -2,9 +2,9 @@
 
     python benchmarks/labels.py MODEL FILE [--threads 2] [--rounds 5] [--out build/labels-speed.json]
 
-MODEL is a folder that ``throughtime train label`` made with LSTM cells, FILE sentences of its training data's format.
-The other network is the same model with ``torch.nn.LSTM`` on PackedSequences in the place of both of its recurrences,
-over the letters (each distinct word once, as ours) and over the words; it must give the same tags and, but for rounding,
+MODEL is a folder that ``throughtime train label`` made, FILE sentences of its training data's format. The other network
+is the same model with torch.nn's layers on PackedSequences in the place of both of its recurrences, over the letters
+(each distinct word once, as ours) and over the words; it must give the same tags and, but for rounding,
 the same scores. They take turns at going first on the same batches; the ratio is theirs over ours, of each round.
 """
 
@@ -121,7 +121,8 @@ class Packed(nn.Module):
 
     def __init__(self, ours: Any) -> None:
         super().__init__()
-        self.layer = nn.LSTM(ours.input_size, ours.hidden_size, ours.num_layers, bidirectional=ours.num_directions == 2)
+        kind = {"RNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}[type(ours).__name__]
+        self.layer = kind(ours.input_size, ours.hidden_size, ours.num_layers, bidirectional=ours.num_directions == 2)
         self.layer.load_state_dict(ours.state_dict())
         self.output_size, self.num_directions = ours.hidden_size, ours.num_directions
 

@@ -56,7 +56,7 @@ class LabelerConfig(Config):
     word_dropout: float = Field(
         1.0, ge=0, description="a word seen n times is shown as <unk> with probability x / (x + n) in training"
     )
-    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
+    recurrent_dropout: float = Field(0.25, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
     decoder: Literal["auto", "softmax", "crf"] = Field(
         "auto", description="each tag alone, or a sentence's together; auto: crf for spans that are read both ways"
     )
@@ -73,7 +73,7 @@ class LabelerConfig(Config):
 
     def epochs(self, lexicon: LexiconConfig) -> int:
         """How many passes over the data are usually enough."""
-        return 20
+        return 10
 
 
 @dataclass(frozen=True)
