@@ -65,11 +65,18 @@ def parquet_batches(path: StrPath, name: str) -> Generator[Any, None, None]:
         table = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
         yield table.schema_arrow
         rows = 0
-        for batch in table.iter_batches(_ROWS, use_threads=False):
-            rows += batch.num_rows
-            yield batch
+        for groups in _groups(table):
+            for batch in table.iter_batches(_ROWS, row_groups=groups, use_threads=False):
+                rows += batch.num_rows
+                yield batch
         if rows != table.metadata.num_rows:
             raise DataError(f"expected {table.metadata.num_rows} rows, found {rows}", path=name)
+
+
+def _groups(table: Any) -> Sequence[Sequence[int] | None]:
+    """Give the groups of rows read together: all, but where lists hold dictionaries, which Arrow cannot join."""
+    nested = any("dictionary<" in str(type)[1:] for type in table.schema_arrow.types)
+    return [[group] for group in range(table.num_row_groups)] if nested else [None]
 
 
 def _library(name: str) -> Any:
