@@ -65,6 +65,9 @@ def test_verify(run, tagger, tmp_path, kind):
     SAVE[kind](tmp_path / "a", [["a"], [], ["dog", "sees"]], [["DET"], [], None])
     result = run("verify", tagger / kind, tmp_path / "a", "--json")
     assert (result.code, json.loads(result.out)["rows"]) == (0, 3)
+    SAVE[kind](tmp_path / "b", [[]], [[]])
+    result = run("verify", tagger / kind, tmp_path / "b")
+    assert (result.code, result.err) == (2, "throughtime: expected sentences with words to try, found none\n")
 
 
 def test_predict_fills_json_lines(run, tagger, tmp_path):
