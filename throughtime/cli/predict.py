@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="a .csv, .tsv or .jsonl file (default: CSV on screen); of labelled words one like FILE (or .jsonl)",
+        help="a .csv, .tsv or .jsonl file (default: CSV on screen); of labelled words a file like FILE",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --out names")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
