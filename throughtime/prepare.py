@@ -169,11 +169,12 @@ def _of_sentences(
     train, valid, test = (
         Dataset(own, targets.encode(part), part) for own, part in zip(encoded, parts.values(), strict=True)
     )
-    start = None if found is None else _start(found, lexicon)
-    watched = {"train": encoded[0], "valid": encoded[1]} if len(valid) else {"train": encoded[0]}
     facts = Facts(lexicon.counts(encoded[0]), lexicon.unknown(encoded[1]) if len(valid) else None, 0)
-    if start is not None:
-        facts = replace(facts, covered=tuple(_covered(name, own, start.words) for name, own in watched.items()))
+    if found is None:
+        return Prepared(lexicon, targets, facts, train, valid, test)
+    start = _start(found, lexicon)
+    watched = {"train": encoded[0], "valid": encoded[1]} if len(valid) else {"train": encoded[0]}
+    facts = replace(facts, covered=tuple(_covered(name, own, start.words) for name, own in watched.items()))
     return Prepared(lexicon, targets, facts, train, valid, test, start)
 
 

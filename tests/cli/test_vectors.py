@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import throughtime as tt
-from throughtime.data.readers.sentences import Sentence
+from throughtime.data.given import GivenSentence
 from throughtime.errors import DataError
 from throughtime.fit import Splits, learn
 from throughtime.model import ModelConfig
@@ -102,7 +102,9 @@ def test_the_size_of_the_file_may_be_said(run, files):
 
 
 def test_a_run_goes_on_with_the_vectors_that_it_began_with(files):
-    sentences = [Sentence.of_row(*zip(*sentence, strict=True), row) for row, sentence in enumerate([TRAIN, VALID] * 9)]
+    sentences = [
+        GivenSentence(*map(list, zip(*sentence, strict=True)), row) for row, sentence in enumerate([TRAIN, VALID] * 9)
+    ]
     network = {"vectors": str(files / "vectors.txt"), "hidden_size": 4, "character_hidden": 4}
     config = ModelConfig(task="label", network=network)
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_s
 
 import throughtime as tt
 from tests.estimators.test_texts import NOT_HERE, OWN, Series
+from throughtime.data.given import GivenSentence
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.errors import DataError, UsageError
 from throughtime.model import RunConfig
@@ -87,9 +88,7 @@ def test_of_spans_the_score_is_their_f1():
 
 
 def _sentences(words, labels):
-    from throughtime.data.readers.sentences import Sentence
-
-    return [Sentence.of_row(own, told, row) for row, (own, told) in enumerate(zip(words, labels, strict=True))]
+    return [GivenSentence(own, told, row) for row, (own, told) in enumerate(zip(words, labels, strict=True))]
 
 
 def test_grids_and_scores():

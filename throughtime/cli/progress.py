@@ -69,10 +69,10 @@ class ProgressScreen(FitListener):
         say(summary.targets)
         unknown = "" if summary.unknown is None else f", {summary.unknown:.1%} of the validation tokens unknown"
         say(f"{summary.symbols:,} symbols{unknown}; batches of about {summary.tokens:,} tokens, none of them padding")
-        if summary.covered:
-            say(f"a vector made elsewhere for {_covered(summary.covered)}")
         if summary.cut:
             say(f"{summary.cut:,} texts are longer than --max-length and were cut")
+        if summary.covered:
+            say(f"a vector made elsewhere for {_covered(summary.covered)}")
         say(
             f"{summary.parameters:,} parameters, whatever the length of a text; "
             f"{bytes_in_words(summary.memory)} of memory"

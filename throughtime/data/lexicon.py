@@ -80,10 +80,10 @@ class Lexicon:
             words[_normal(form, normalizer)] += count
             letters.update(dict.fromkeys(form, count))
         kept = _frequent(words, config.min_count, config.vocab_size)
-        if len(kept) == len(SPECIALS):
-            raise DataError(f"expected words seen at least {config.min_count}× in the training sentences, found none")
         for word in more:
             kept.setdefault(word, len(kept))
+        if len(kept) == len(SPECIALS):
+            raise DataError(f"expected words seen at least {config.min_count}× in the training sentences, found none")
         tokenizer = Tokenizer(models.WordLevel(kept, unk_token="<unk>"))
         if normalizer is not None:
             tokenizer.normalizer = normalizer

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from throughtime.data.readers.sentences import Sentence
+from throughtime.data.given import GivenSentence
 from throughtime.errors import UsageError
 from throughtime.estimators.base import Estimator, keep
 from throughtime.model import LabelModel, Model
@@ -161,7 +161,7 @@ class SequenceLabeler(Estimator):
 # ---- what comes in ----
 
 
-def _sentences(X: Any, y: Any, known: dict[str, Any]) -> list[Sentence]:
+def _sentences(X: Any, y: Any, known: dict[str, Any]) -> list[GivenSentence]:
     """Words and labels together; ``known`` keeps each label by its name.
 
     Raises:
@@ -173,7 +173,7 @@ def _sentences(X: Any, y: Any, known: dict[str, Any]) -> list[Sentence]:
         if len(own) != len(told):
             raise ValueError(f"expected a label for each of the {len(own)} words of row {row}, found {len(told)}")
     names = [[_name(label, row, known) for label in told] for row, told in enumerate(labels)]
-    return [Sentence.of_row(own, told, row) for row, (own, told) in enumerate(zip(words, names, strict=True))]
+    return [GivenSentence(own, told, row) for row, (own, told) in enumerate(zip(words, names, strict=True))]
 
 
 def _words(X: Any) -> list[list[str]]:
@@ -213,7 +213,7 @@ def _name(label: Any, row: int, known: dict[str, Any]) -> str:
     return name
 
 
-def _check_labels(sentences: list[Sentence], model: Model) -> None:
+def _check_labels(sentences: Sequence[Any], model: Model) -> None:
     """Raise ValueError naming the first row with a label that the model to go on from does not have."""
     assert isinstance(model, LabelModel)
     for row, numbers in enumerate(model.task.targets.encode(sentences).to_list()):

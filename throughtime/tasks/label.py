@@ -38,11 +38,11 @@ from throughtime.tasks.targets import Measure
 
 __all__ = ["Labeler", "LabelerConfig", "Tags"]
 
-EMBEDDING_SIZE = 100
-"""Of words, where neither an option nor a file of vectors says it."""
-
 NOT_SEEN = -1
 """The number of a label that training did not show."""
+
+EMBEDDING_SIZE = 100
+"""Of words, where neither an option nor a file of vectors says it."""
 
 
 class LabelerConfig(Config):

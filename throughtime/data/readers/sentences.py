@@ -82,16 +82,6 @@ class Sentence:
     _raw: list[str] = field(repr=False)
     _cells: list[_Cell] = field(repr=False)
 
-    @classmethod
-    def of_row(cls, tokens: Sequence[str], labels: Sequence[str] | None, row: int) -> Sentence:
-        """A sentence that comes from no file: its path is "X", the line of each of its words the row's number.
-
-        >>> sentence = Sentence.of_row(["New", "York"], ["B-LOC", "I-LOC"], 7)
-        >>> sentence.text, sentence.label, sentence.path, sentence.line
-        ('New York', 'B-LOC I-LOC', 'X', 7)
-        """
-        return cls(list(tokens), None if labels is None else list(labels), [row] * len(tokens), "X", "\t", [], [])
-
     @property
     def text(self) -> str:
         """Its words, parted by blanks."""
