@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from throughtime.data.batches import Batches, Dataset
 from throughtime.environment import environment
@@ -188,9 +187,7 @@ def learn(
     watched = valid if len(valid) else data
 
     def reach() -> Reach | None:
-        if folder is None or not isinstance(watched.targets, Tensor):
-            return None
-        return measure(task, watched.inputs, watched.targets)
+        return None if folder is None or watched.targets is None else measure(task, watched.inputs, watched.targets)
 
     before = reach()
     resumed_at = run.prepare()

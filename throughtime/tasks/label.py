@@ -309,6 +309,15 @@ class Labeler(nn.Module):
             return (total / lengths.clamp(min=1)).mean(), state
         return total.sum() / lengths.sum().clamp(min=1), state
 
+    def step_losses(self, batch: Batch) -> Tensor:
+        """``[N]``: the cross-entropy of each word's own scores; 0 for a label never seen.
+
+        Also where a CRF chooses: a tag's marginal probability hangs on all words' scores through the chain of tags,
+        which would hide how far the recurrence itself carries something.
+        """
+        scores, _ = self(batch.inputs)
+        return F.cross_entropy(scores.values, known(batch.targets), reduction="none", ignore_index=NOT_SEEN)
+
     def _losses(self, scores: Ragged, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Each sentence's loss, and the words that it is of; sentences with labels never seen count as if empty."""
         seen = targets != NOT_SEEN
