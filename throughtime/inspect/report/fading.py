@@ -32,7 +32,7 @@ def fading(start: Reach, end: Reach) -> str:
     )
     how_to_read = (
         f"The norm of the gradient of {loss} with respect to a layer's state k steps before the end of its "
-        f"reading; mean over {end.sequences} sequences (those that are long enough). Where it fades, nothing is learnt "
+        f"reading; mean over {end.sequences} {'sentences' if end.per_step else 'sequences'} (those that are long enough). Where it fades, nothing is learnt "
         f"from what was read there."
     )
     content = f"<p>{end.sentence()}</p>\n{grid(figures)}\n{note(how_to_read)}\n{_saturation(start, end)}"

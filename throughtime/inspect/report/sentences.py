@@ -97,7 +97,9 @@ def _marked(sentence: Sentence, spans: Sequence[Span], same: set[Span], colours:
         cross = "" if span in same else f"{JOINT}✗"
         words = " ".join(_words(sentence.tokens[span.begin : span.end]))
         kind = f"kind{colours[span.type]}{' off' if cross else ''}"
-        parts.append(f'<mark class="{kind}">{words}{JOINT}<small>{escape(type_name(span.type))}{cross}</small></mark>')
+        parts.append(
+            f'<mark class="{kind}">{words}{JOINT}<small dir="ltr">{escape(type_name(span.type))}{cross}</small></mark>'
+        )
         at = span.end
     parts += _words(sentence.tokens[at:MOST_WORDS])
     return " ".join([*parts, *_rest(sentence, max(at, MOST_WORDS))])
@@ -117,7 +119,7 @@ def _compared(words: Sequence[str], labels: Sequence[tuple[str, str]]) -> Iterat
         if label == told:
             yield word
         else:
-            yield f'<mark class="off">{word}{JOINT}<small>{escape(label)}{JOINT}→{JOINT}{escape(told)}</small></mark>'
+            yield f'<mark class="off">{word}{JOINT}<small dir="ltr">{escape(label)}{JOINT}→{JOINT}{escape(told)}</small></mark>'
 
 
 def _words(tokens: Sequence[str]) -> list[str]:
