@@ -23,7 +23,7 @@ from throughtime.model.folder import make_model
 from throughtime.prepare import Prepared, Splits, prepare
 from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Labeler, Task
 from throughtime.tasks.classify import certainty
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
@@ -48,6 +48,7 @@ class Summary:
         cut: texts cut short by ``max_length``.
         tokens: tokens a batch.
         targets: what is to be told of a text, in words.
+        names: what its data is called.
         memory: the process's peak so far in bytes, some updates on a copy of the model included.
         plan: updates and seconds to come.
         score: the metric that weights are chosen by.
@@ -60,6 +61,7 @@ class Summary:
     cut: int
     tokens: int
     targets: str
+    names: Names
     memory: int
     plan: Plan
     score: Measure
@@ -286,6 +288,7 @@ def _summary(model: Model, ready: Prepared, batches: Batches, plan: Plan, resume
         cut=ready.facts.cut,
         tokens=batches.budget,
         targets=model.task.targets.in_words(),
+        names=TASKS[model.config.task].names,
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         plan=plan,
         score=model.task.measures[0],

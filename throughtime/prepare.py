@@ -18,10 +18,12 @@ from throughtime.data.readers.sentences import Sentence
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
-from throughtime.errors import ModelError
+from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
+from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
 from throughtime.tasks import TASKS, Classes, Numbers, Tags
+from throughtime.tasks.label import NOT_SEEN
 
 __all__ = ["Prepared", "Splits", "prepare"]
 
@@ -133,8 +135,20 @@ def _of_sentences(
     train, valid, test = (
         Dataset(own, targets.encode(part), part) for own, part in zip(encoded, parts.values(), strict=True)
     )
+    _check_choice(valid)
     facts = Facts(lexicon.counts(encoded[0]), lexicon.unknown(encoded[1]) if len(valid) else None, 0)
     return Prepared(lexicon, targets, facts, train, valid, test)
+
+
+def _check_choice(valid: Dataset) -> None:
+    """Refuse validation data without one sentence that a loss, and so the best weights, could be told by."""
+    assert isinstance(valid.targets, Ragged)
+    new = valid.targets.row_of_step[valid.targets.values == NOT_SEEN].unique()
+    if 0 < len(valid) == len(new):
+        raise DataError(
+            "expected a validation sentence with no other labels than those of the training data, found none",
+            path=valid.examples[0].path,
+        )
 
 
 def _prepared(

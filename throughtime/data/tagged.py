@@ -141,11 +141,15 @@ def tell_format(path: StrPath, encoding: str) -> Format:
 
     Raises:
         DataError: the file cannot be read, or looks like neither.
+        UsageError: for a pipe.
     """
     if plain_name(path).suffix.lower() == ".conllu":
         return "conllu"
     if Path(path).is_dir():
         raise DataError("expected a file of sentences, one word a line, found a folder", path=str(path))
+    if Path(path).exists() and not Path(path).is_file():
+        # It can be read only once: what is looked at here would be missing later.
+        raise UsageError(f"{path}: expected --format conllu or conll for a pipe, found none")
     with closing(read_lines(path, encoding)) as lines:
         for line in islice(lines, _LOOKED_AT):
             fields = line.split("\t")
