@@ -2,6 +2,7 @@
 
 import argparse
 import gzip
+import io
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from tests.cli.test_train import start, wait_for_checkpoint
 from tests.conftest import KINDS, NAMES, tagged
 from throughtime.cli import labelling
 from throughtime.cli.main import main
+from throughtime.model import LabelModel
 
 SMALL = ["--hidden-size", "8", "--embedding-size", "8", "--character-size", "4", "--character-hidden", "4"]
 QUICK = [*SMALL, "--epochs", "10", "--lr", "0.03", "--dropout", "0"]
@@ -185,15 +187,27 @@ def test_predict_loses_nothing_already_written(run, corpora, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
-def test_other_encodings_come_back_in_their_own_bytes(run, corpora, tmp_path, encoding):
+def test_other_encodings_come_back_in_their_own_bytes(run, corpora, tmp_path, monkeypatch, encoding):
     path, out = tmp_path / "new.txt", tmp_path / "out.txt"
-    given = as_columns([[("Zoë", "O"), ("Rome", "O")]] * 2000)
+    given = as_columns([[("Zoë", "O"), ("Rome", "O")]] * 30)
     path.write_bytes(given.encode(encoding))
     words = ["predict", str(corpora / "names"), str(path), "--encoding", encoding]
     assert run(*words, "--out", out).code == 0
-    assert out.read_bytes().decode(encoding).count("Rome X I-LOC") == 2000
-    shown = subprocess.run([sys.executable, "-m", "throughtime.cli.main", *words], capture_output=True, check=True)
-    assert shown.stdout == out.read_bytes()
+    assert out.read_bytes().decode(encoding).count("Rome X I-LOC") == 30
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown))
+    assert main(words) == 0
+    sys.stdout.flush()
+    assert shown.getvalue() == out.read_bytes()
+
+
+def test_what_an_encoding_cannot_spell_is_named(run, corpora, tmp_path, monkeypatch):
+    path = tmp_path / "new.txt"
+    path.write_text("Ada X O\n")
+    monkeypatch.setattr(LabelModel, "predict", lambda *_: [["Ж"]])
+    for more in ([], ["--out", tmp_path / "out.txt"]):
+        result = run("predict", corpora / "names", path, "--encoding", "latin-1", *more)
+        assert (result.code, f"{path}, line 1: expected text that latin-1 can spell" in result.err) == (2, True)
 
 
 def test_lines_are_labelled_as_they_come(corpora):
@@ -379,7 +393,7 @@ def test_a_pipe_loses_nothing(run, corpora, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     refused = run("train", "label", pipe, "--out", tmp_path / "m")
-    assert (refused.code, "expected --format conllu or conll for a pipe" in refused.err) == (2, True)
+    assert (refused.code, "expected --format conllu, conll or jsonl for a pipe" in refused.err) == (2, True)
     writer = threading.Thread(target=lambda: pipe.write_bytes((corpora / "train.txt").read_bytes()))
     writer.start()
     words = ["--format", "conll", "--out", tmp_path / "m", *SMALL, "--epochs", 1]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from throughtime.data.columns import Source, open_examples
+from throughtime.data.readers.rows import Tally
 from throughtime.data.tagged import SentenceSource, read_tagged
 from throughtime.errors import ModelError
 from throughtime.model import Model, choose_device, load
@@ -68,8 +69,9 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
     asked = {"encoding": getattr(arguments, "encoding", None), "format": getattr(arguments, "format", None)}
     source = source_of(model)
     if isinstance(source, SentenceSource):
-        with closing(read_tagged(arguments.file, source, need_label=need_label, **asked)) as sentences:
-            yield Labelled(sentences, list)
+        tally = Tally(str(arguments.file))
+        with closing(read_tagged(arguments.file, source, need_label=need_label, tally=tally, **asked)) as sentences:
+            yield Labelled(sentences, tally.notes)
         return
     with open_examples(arguments.file, source, need_label=need_label, **asked) as opened:
         yield Labelled((example for _, example in opened.rows), opened.tally.notes)

@@ -31,8 +31,13 @@ def differences(model: Model, inputs: Any) -> dict[str, float]:
     Args:
         model: whose answers they are.
         inputs: as its vocabulary encodes them.
+
+    Raises:
+        UsageError: when there are no answers, as there are none for sentences without words.
     """
     whole = _answers(model, inputs)
+    if not len(whole.values):
+        raise UsageError("expected sentences with words to try, found none")
     alone = torch.cat([_answers(model, inputs.take([row])).values for row in range(len(inputs))])
     back = torch.arange(len(inputs) - 1, -1, -1)
     return {

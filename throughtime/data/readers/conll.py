@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import final
 
 from throughtime.data.files import StrPath, check_encoding
-from throughtime.data.readers.sentences import Other, Sentence, Word, read_sentences
+from throughtime.data.readers.sentences import ColumnSentence, Other, Word, read_sentences
 from throughtime.errors import DataError, UsageError
 
 __all__ = ["read_conll"]
@@ -23,7 +23,7 @@ _Cell = tuple[str, int, int]
 
 def read_conll(
     path: StrPath, *, text: int = 1, label: int | None = None, encoding: str = "utf-8", need_label: bool = True
-) -> Generator[Sentence, None, None]:
+) -> Generator[ColumnSentence, None, None]:
     r"""Yield the sentences of a file of CoNLL columns, gzipped or not, in constant memory.
 
     Args:

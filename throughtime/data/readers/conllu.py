@@ -14,7 +14,7 @@ from typing import final
 from throughtime.data.files import StrPath, check_encoding
 from throughtime.data.readers.names import is_number
 from throughtime.data.readers.rows import printable, shown
-from throughtime.data.readers.sentences import Other, Sentence, Word, read_sentences
+from throughtime.data.readers.sentences import ColumnSentence, Other, Word, read_sentences
 from throughtime.errors import DataError, UsageError
 
 __all__ = ["COLUMNS", "read_conllu"]
@@ -27,7 +27,7 @@ _NEVER_EMPTY = {"upos", "head", "deprel"}  # of the others `_` is a value: no fe
 
 def read_conllu(
     path: StrPath, *, label: str = "upos", text: str = "form", encoding: str = "utf-8", need_label: bool = True
-) -> Generator[Sentence, None, None]:
+) -> Generator[ColumnSentence, None, None]:
     r"""Yield the sentences of a CoNLL-U file, gzipped or not, in constant memory.
 
     Args:

@@ -22,7 +22,7 @@ from throughtime.data.readers.parquet import PARQUET
 from throughtime.data.readers.rows import Tally
 from throughtime.errors import DataError
 
-__all__ = ["by_bytes", "by_content", "by_name", "label_words"]
+__all__ = ["by_bytes", "by_content", "by_ending", "by_name", "label_words"]
 
 _ENDINGS = {
     ".csv": "csv",
@@ -66,9 +66,14 @@ def by_bytes(path: StrPath) -> Literal["parquet", "archive"] | None:
     return "archive" if name.endswith(_ARCHIVES) else None
 
 
+def by_ending(path: StrPath) -> str | None:
+    """Tell the format of a text from the name's ending."""
+    return _ENDINGS.get(plain_name(path).suffix.lower())
+
+
 def by_name(path: StrPath, head: Sequence[str]) -> str | None:
     """Tell the format from the name's ending; a `.csv` whose lines are parted by tabs alone is TSV."""
-    told = _ENDINGS.get(plain_name(path).suffix.lower())
+    told = by_ending(path)
     if told == "csv" and head and not {",", ";"} & set(head[0]) and _is_tabbed(head):
         return "tsv"
     return told

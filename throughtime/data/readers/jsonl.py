@@ -9,7 +9,7 @@ from itertools import chain
 from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, shown
 from throughtime.errors import DataError
 
-__all__ = ["first_object", "is_array", "jsonl_rows"]
+__all__ = ["first_object", "is_array", "jsonl_rows", "kind_of", "missing_key", "read_object", "whole"]
 
 _NEW_KEY = (
     "object has a key that the first one does not have; it is not read",
@@ -61,13 +61,43 @@ def first_object(line: str) -> bool:
     return line.lstrip().startswith("{") and isinstance(_parse(line), dict)
 
 
-def _parse(line: str) -> object:
-    """Give the value of a line, numbers as their text; what is no JSON gives the error itself."""
+def read_object(
+    line: str, path: str, number: int, *, first: bool = False, numbers: Callable[[str], object] = str
+) -> dict[str, object]:
+    """Give the object that a line is.
+
+    Args:
+        line: its text.
+        path: the file.
+        number: the line's number from 1.
+        first: whether it is the first line, where an array is the file's.
+        numbers: what becomes of a number's text.
+
+    Raises:
+        DataError: it is no JSON object, or has a key twice.
+    """
+    value = _parse(line, numbers)
+    if first and is_array(line):
+        raise DataError(_ARRAY, path=path, line=number)
+    if isinstance(value, ValueError):
+        raise DataError(f"expected one JSON object a line, found {value}", path=path, line=number)
+    if not isinstance(value, dict):
+        raise DataError(f"expected one JSON object a line, found {kind_of(value)}", path=path, line=number)
+    return value
+
+
+def kind_of(value: object) -> str:
+    """Say what kind of JSON value this is, where another one was expected."""
+    return _KINDS.get(type(value), "a single value")
+
+
+def _parse(line: str, numbers: Callable[[str], object] = str) -> object:
+    """Give the value of a line; what is no JSON gives the error itself."""
     try:
         return json.loads(
             line,
-            parse_int=str,
-            parse_float=str,
+            parse_int=numbers,
+            parse_float=numbers,
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique,
         )
@@ -96,16 +126,8 @@ def _objects(lines: Iterable[str], path: str, tally: Tally) -> Iterator[tuple[in
         if not line.strip(" \t\r"):
             tally.add(BLANK_LINE, path, number)
             continue
-        value = _parse(line)
-        if first and is_array(line):
-            raise DataError(_ARRAY, path=path, line=number)
-        if isinstance(value, ValueError):
-            raise DataError(f"expected one JSON object a line, found {value}", path=path, line=number)
-        if not isinstance(value, dict):
-            kind = _KINDS.get(type(value), "a single value")
-            raise DataError(f"expected one JSON object a line, found {kind}", path=path, line=number)
+        yield number, read_object(line, path, number, first=first)
         first = False
-        yield number, value
 
 
 def _row(
@@ -119,19 +141,24 @@ def _row(
 def _field(value: dict[str, object], key: str, strict: bool, path: str, line: int, tally: Tally) -> str:
     found = value.get(key)
     if isinstance(found, str):
-        return _whole(found, key, path, line)
+        return whole(found, key, path, line)
     if isinstance(found, bool):
         return "true" if found else "false"
     if not strict:
         tally.add(_UNREAD, path, line)
         return ""
     if key not in value:
-        raise DataError(f'expected the key "{key}", found the keys {shown(tuple(value))}', path=path, line=line)
-    kind = _KINDS[type(found)]
-    raise DataError(f"expected a text, a number, true or false, found {kind}", path=path, line=line, column=key)
+        raise missing_key(key, value, path, line)
+    expected = "expected a text, a number, true or false"
+    raise DataError(f"{expected}, found {kind_of(found)}", path=path, line=line, column=key)
 
 
-def _whole(text: str, key: str, path: str, line: int) -> str:
+def missing_key(key: str, value: dict[str, object], path: str, line: int) -> DataError:
+    """Give the error for an object without a key that it needs."""
+    return DataError(f'expected the key "{key}", found the keys {shown(tuple(value))}', path=path, line=line)
+
+
+def whole(text: str, key: str, path: str, line: int) -> str:
     """Refuse half of a surrogate pair: JSON can spell it, but nothing can print or write it."""
     if not text.isascii():
         try:

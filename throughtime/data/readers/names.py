@@ -7,7 +7,16 @@ from collections.abc import Container, Sequence
 from throughtime.data.readers.rows import shown
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["LABEL_NAMES", "TEXT_NAMES", "find_column", "is_number", "known_column", "named_columns"]
+__all__ = [
+    "LABEL_NAMES",
+    "TAGS_NAMES",
+    "TEXT_NAMES",
+    "WORDS_NAMES",
+    "find_column",
+    "is_number",
+    "known_column",
+    "named_columns",
+]
 
 # The first that stands in the table is taken, so the plainer word comes first.
 TEXT_NAMES = (
@@ -18,6 +27,14 @@ TEXT_NAMES = (
 LABEL_NAMES = (
     "label", "labels", "class", "category", "sentiment", "target", "topic", "intent", "tag", "polarity",
     "rating", "stars", "emotion", "language", "lang", "type", "genre", "y",
+)  # fmt: skip
+# Lists of words, and of their labels; several of one kind are no choice of ours, so their order says nothing.
+WORDS_NAMES = (
+    "tokens", "words", "token", "word", "forms", "form", "text", "sentence", "sentences",
+)  # fmt: skip
+TAGS_NAMES = (
+    "labels", "tags", "label", "tag", "ner", "ner_tags", "ner_labels", "entities", "pos", "pos_tags", "upos",
+    "upos_tags", "xpos", "xpos_tags", "chunks", "chunk_tags",
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from throughtime.data.packed import StrPath, open_binary
 from throughtime.data.readers.rows import Row, Tally, shown
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["PARQUET", "parquet_rows"]
+__all__ = ["PARQUET", "named_damage", "parquet_batches", "parquet_rows", "undecoded"]
 
 PARQUET = b"PAR1"
 """How every Parquet file begins, and ends."""
@@ -40,10 +40,10 @@ def parquet_rows(
         UsageError: pyarrow is not installed.
     """
     name = str(path)
-    source = _batches(path, name)
+    source = parquet_batches(path, name)
     try:
         schema = next(source)  # and so the file is open, and closed with the generator
-        with _named(name):
+        with named_damage(name):
             names = tuple(schema.names)
             types = [_value_type(type) for type in schema.types]
         _check_types(names, types, needed(names), tally)
@@ -53,18 +53,30 @@ def parquet_rows(
     return names, _rows(source, names, types, name), source
 
 
-def _batches(path: StrPath, name: str) -> Generator[Any, None, None]:
-    """Yield the schema, and then one batch of rows after the other."""
+def parquet_batches(path: StrPath, name: str) -> Generator[Any, None, None]:
+    """Yield the schema, and then one batch of rows after the other.
+
+    Raises:
+        DataError: the file cannot be opened, or is damaged.
+        UsageError: pyarrow is not installed.
+    """
     parquet = _library(name)
-    with open_binary(path) as file, _named(name):
+    with open_binary(path) as file, named_damage(name):
         table = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True)
         yield table.schema_arrow
         rows = 0
-        for batch in table.iter_batches(_ROWS, use_threads=False):
-            rows += batch.num_rows
-            yield batch
+        for groups in _groups(table):
+            for batch in table.iter_batches(_ROWS, row_groups=groups, use_threads=False):
+                rows += batch.num_rows
+                yield batch
         if rows != table.metadata.num_rows:
             raise DataError(f"expected {table.metadata.num_rows} rows, found {rows}", path=name)
+
+
+def _groups(table: Any) -> Sequence[Sequence[int] | None]:
+    """Give the groups of rows read together: all, but where lists hold dictionaries, which Arrow cannot join."""
+    nested = any("dictionary<" in str(type)[1:] for type in table.schema_arrow.types)
+    return [[group] for group in range(table.num_row_groups)] if nested else [None]
 
 
 def _library(name: str) -> Any:
@@ -78,7 +90,7 @@ def _library(name: str) -> Any:
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named_damage(name: str) -> Iterator[None]:
     """Turn what Arrow raises for a damaged file into one sentence."""
     from pyarrow import ArrowException
 
@@ -118,7 +130,7 @@ def _rows(batches: Iterator[Any], names: Sequence[str], types: Sequence[str], na
             try:
                 columns.append(_texts(batch.column(at), type, name))
             except UnicodeDecodeError:
-                line = number + _undecoded(batch.column(at))
+                line = number + undecoded(batch.column(at))
                 raise DataError("expected UTF-8, found other bytes", path=name, line=line, column=names[at]) from None
         for fields in zip(*columns, strict=True):
             number += 1
@@ -131,7 +143,7 @@ def _texts(values: Any, type: str, name: str) -> list[str]:
 
     if not _is_read(type):
         return [""] * len(values)
-    with _named(name):
+    with named_damage(name):
         if pyarrow.types.is_dictionary(values.type):
             values = values.dictionary_decode()
         if type in _FLOATS:
@@ -148,7 +160,7 @@ def _without_nan(values: Any) -> Any:
     return compute.if_else(compute.is_nan(values), scalar(None, values.type), values)
 
 
-def _undecoded(values: Any) -> int:
+def undecoded(values: Any) -> int:
     """Give the number from 1 of the first value whose bytes are not UTF-8."""
     for number, value in enumerate(values, 1):
         try:

@@ -1,26 +1,39 @@
-"""Sentences of a column file, one token a line, that can be written back with other labels.
+"""Sentences that can be written back with other labels: what all have in common, and those of a column file.
 
-What a reader passes on is every line of its file, so that the sentences' texts, joined, are the file.
+What a reader of text passes on is every line of its file, so that the sentences' texts, joined, are the file.
 """
 
 from __future__ import annotations
 
 import gzip
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
-from typing import NamedTuple, Protocol, TextIO
+from typing import NamedTuple, Protocol, TextIO, final
 
 from throughtime.data.files import StrPath, check_encoding, text_blocks, whole_lines
 from throughtime.data.readers.rows import printable
 from throughtime.errors import DataError
 
-__all__ = ["Columns", "Other", "Sentence", "Word", "read_sentences", "write_sentences"]
+__all__ = [
+    "MARK",
+    "ColumnSentence",
+    "Columns",
+    "Other",
+    "Sentence",
+    "Word",
+    "no_sentences",
+    "read_sentences",
+    "spelled",
+    "write_sentences",
+]
 
-_MARK = "\ufeff"
+MARK = "\ufeff"
+"""The byte order mark, as text."""
 
 
 class Word(NamedTuple):
@@ -63,24 +76,22 @@ class _Cell(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence of T tokens, and the lines of its file from the end of the sentence before to its own.
+class Sentence(ABC):
+    """A sentence of T tokens that knows where it stands, and how it is written with other labels.
 
     Attributes:
         tokens: `[T]` its words.
         labels: `[T]` their labels, or None where one is missing.
         lines: `[T]` the line of each, from 1.
         path: the file.
-        separator: what parts the columns, a tab or a blank.
+        line: where it begins: the line of its first word.
     """
 
     tokens: list[str]
     labels: list[str] | None
     lines: list[int]
     path: str
-    separator: str
-    _raw: list[str] = field(repr=False)
-    _cells: list[_Cell] = field(repr=False)
+    line: int
 
     @property
     def text(self) -> str:
@@ -92,10 +103,36 @@ class Sentence:
         """Its labels, parted by blanks."""
         return None if self.labels is None else " ".join(self.labels)
 
-    @property
-    def line(self) -> int:
-        """The line of its first word."""
-        return self.lines[0]
+    @abstractmethod
+    def written(self, labels: Sequence[str] | None = None) -> str:
+        """Give its lines as they stand, or with other labels in their place and all else the same.
+
+        Args:
+            labels: `[T]` the new ones.
+
+        Raises:
+            DataError: a label, or what stands beside it, cannot be written in this format.
+            ValueError: there are not T labels.
+        """
+
+    def check_count(self, labels: Sequence[str]) -> None:
+        """Raise ValueError unless there is a label for each token."""
+        if len(labels) != len(self.tokens):
+            raise ValueError(f"expected {len(self.tokens)} labels, found {len(labels)}")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ColumnSentence(Sentence):
+    """A sentence of a column file, and the lines from the end of the sentence before to its own.
+
+    Attributes:
+        separator: what parts the columns, a tab or a blank.
+    """
+
+    separator: str
+    _raw: list[str] = field(repr=False)
+    _cells: list[_Cell] = field(repr=False)
 
     def written(self, labels: Sequence[str] | None = None) -> str:
         r"""Give its lines as they stand, or with other labels in their place and all else the same.
@@ -118,8 +155,7 @@ class Sentence:
         """
         if labels is None:
             return "".join(self._raw)
-        if len(labels) != len(self.tokens):
-            raise ValueError(f"expected {len(self.tokens)} labels, found {len(labels)}")
+        self.check_count(labels)
         raw = list(self._raw)
         for label, cell, number in zip(labels, self._cells, self.lines, strict=True):
             self._check(label, number)
@@ -135,7 +171,7 @@ class Sentence:
             raise DataError(message, path=self.path, line=line)
 
 
-def read_sentences(path: StrPath, encoding: str, columns: Columns) -> Generator[Sentence, None, None]:
+def read_sentences(path: StrPath, encoding: str, columns: Columns) -> Generator[ColumnSentence, None, None]:
     """Yield a file's sentences, holding two of them and about a megabyte of the file at a time.
 
     What stands between two sentences belongs to the later one, what stands last to the last one.
@@ -155,9 +191,13 @@ def read_sentences(path: StrPath, encoding: str, columns: Columns) -> Generator[
             elif draft.words or draft.raw:
                 held = draft
     if held is None or not held.words:
-        found = "only blank lines and comments" if held else "an empty file"
-        raise DataError(f"expected sentences, found {found}", path=name)
+        raise no_sentences(name, "only blank lines and comments" if held else None)
     yield held.sentence(name, columns.separator)
+
+
+def no_sentences(path: str, found: str | None = None) -> DataError:
+    """Give the error for a file without sentences."""
+    return DataError(f"expected sentences, found {found or 'an empty file'}", path=path)
 
 
 def write_sentences(
@@ -168,7 +208,7 @@ def write_sentences(
     The file, gzipped if its name ends in `.gz`, has its name only when it is whole.
 
     Raises:
-        DataError: a label does not fit into a column, or the encoding cannot spell it.
+        DataError: a label cannot be written in the file's format, or the encoding cannot spell it.
         OSError: the file cannot be written.
         UsageError: the encoding is unknown.
     """
@@ -178,7 +218,7 @@ def write_sentences(
     try:
         with _target(partial, encoding, packed=path.suffix.lower() == ".gz") as target:
             for sentence, labels in sentences:
-                target.write(_spelled(sentence, labels, encoding))
+                target.write(spelled(sentence, labels, encoding))
                 count += 1
         partial.replace(path)
     finally:
@@ -201,11 +241,11 @@ class _Draft:
         self._lines.append(number)
         self._cells.append(_Cell(len(self.raw) - 1, word.begin + shift, word.end + shift))
 
-    def sentence(self, path: str, separator: str) -> Sentence:
+    def sentence(self, path: str, separator: str) -> ColumnSentence:
         tokens = [word.token for word in self.words]
         labels = [word.label for word in self.words if word.label is not None]
         whole = labels if len(labels) == len(tokens) else None
-        return Sentence(tokens, whole, self._lines, path, separator, self.raw, self._cells)
+        return ColumnSentence(tokens, whole, self._lines, path, self._lines[0], separator, self.raw, self._cells)
 
 
 def _drafts(lines: Iterable[str], path: str, columns: Columns) -> Generator[_Draft, None, None]:
@@ -213,7 +253,7 @@ def _drafts(lines: Iterable[str], path: str, columns: Columns) -> Generator[_Dra
     draft, number = _Draft(), 0
     for number, line in enumerate(lines, 1):
         draft.raw.append(line)
-        shift = len(_MARK) if number == 1 and line.startswith(_MARK) else 0
+        shift = len(MARK) if number == 1 and line.startswith(MARK) else 0
         read = columns.read(_content(line, path, number)[shift:], number)
         if isinstance(read, Word):
             draft.add(read, number, shift)
@@ -242,12 +282,17 @@ def _target(path: Path, encoding: str, *, packed: bool) -> Iterator[TextIO]:
         yield stack.enter_context(TextIOWrapper(file, encoding, newline=""))
 
 
-def _spelled(sentence: Sentence, labels: Sequence[str] | None, encoding: str) -> str:
+def spelled(sentence: Sentence, labels: Sequence[str] | None, encoding: str) -> str:
+    """Give a sentence as it is written, if the encoding can spell it.
+
+    Raises:
+        DataError: it cannot, or see `Sentence.written`.
+    """
     text = sentence.written(labels)
     try:
         text.encode(encoding)
     except UnicodeEncodeError as error:
         found = printable(text[error.start])
         message = f'expected text that {encoding} can spell, found "{found}" (U+{ord(text[error.start]):04X})'
-        raise DataError(message, path=sentence.path, line=sentence.lines[0]) from None
+        raise DataError(message, path=sentence.path, line=sentence.line) from None
     return text
