@@ -154,13 +154,7 @@ def test_a_model_that_cannot_answer_before_the_end_does_not_stream(settings, wor
 
 
 def test_a_model_in_words():
-    assert (
-        make()
-        .in_words()
-        .startswith(
-            "an LSTM over words, their letters and their spelling with 5 units in each of two directions and a conditional "
-            "random field over all tags ("
-        )
-    )
+    over = "an LSTM over words, their letters and their spelling with 5 units in each of two directions"
+    assert make().in_words().startswith(f"{over} and a conditional random field over all tags (")
     plain = make(KINDS, bidirectional=False, lexicon_settings={"characters": False, "spelling": False}).in_words()
     assert plain.startswith("an LSTM over words with 5 units, reading one way and a softmax for each word (")
