@@ -54,3 +54,24 @@ def reviews_file(tmp_path: Path) -> Path:
     path = tmp_path / "reviews.csv"
     path.write_text("sentiment,review\n" + "".join(f"{label},{text}\n" for label, text in reviews(300)))
     return path
+
+
+KINDS = {
+    "DET": ["the", "a", "every"],
+    "NOUN": ["dog", "cat", "tree", "song", "Fish"],
+    "VERB": ["sees", "hears", "runs", "sings"],
+    "ADV": ["slowly", "often", "loudly"],
+}
+NAMES = {
+    "I-PER": ["Ada", "Alan", "Grace", "Kurt"],
+    "I-LOC": ["Oslo", "Rome", "Lima"],
+    "O": ["met", "in", "and", "left", "for", "again"],
+}
+
+
+def tagged(count: int, kinds: dict[str, list[str]], seed: int = 0) -> list[list[tuple[str, str]]]:
+    """Made-up sentences: words that tell their labels."""
+    draw = random.Random(seed)
+    labels = list(kinds)
+    drawn = [draw.choices(labels, k=draw.randrange(1, 9)) for _ in range(count)]
+    return [[(draw.choice(kinds[label]), label) for label in row] for row in drawn]

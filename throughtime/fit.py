@@ -24,7 +24,7 @@ from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
 from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Labeler, LabelerConfig, Task
 from throughtime.tasks.classify import certainty
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
 from throughtime.train.config import TrainConfig
 from throughtime.train.plan import Plan
@@ -49,6 +49,7 @@ class Summary:
         cut: texts cut short by ``max_length``.
         tokens: tokens a batch.
         targets: what is to be told of a text, in words.
+        names: what its data is called.
         memory: the process's peak so far in bytes, some updates on a copy of the model included.
         plan: updates and seconds to come.
         score: the metric that weights are chosen by.
@@ -62,6 +63,7 @@ class Summary:
     cut: int
     tokens: int
     targets: str
+    names: Names
     memory: int
     plan: Plan
     score: Measure
@@ -330,6 +332,7 @@ def _summary(model: Model, ready: Prepared, batches: Batches, plan: Plan, resume
         cut=ready.facts.cut,
         tokens=batches.budget,
         targets=model.task.targets.in_words(),
+        names=TASKS[model.config.task].names,
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         plan=plan,
         score=model.task.measures[0],

@@ -23,10 +23,12 @@ from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import SPECIALS, Vocabulary, VocabularyConfig
 from throughtime.data.words import Words
-from throughtime.errors import ModelError
+from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
+from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
 from throughtime.tasks import TASKS, Classes, LabelerConfig, Numbers, Tags
+from throughtime.tasks.label import NOT_SEEN
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
@@ -169,6 +171,7 @@ def _of_sentences(
     train, valid, test = (
         Dataset(own, targets.encode(part), part) for own, part in zip(encoded, parts.values(), strict=True)
     )
+    _check_choice(valid)
     facts = Facts(lexicon.counts(encoded[0]), lexicon.unknown(encoded[1]) if len(valid) else None, 0)
     if found is None:
         return Prepared(lexicon, targets, facts, train, valid, test)
@@ -198,6 +201,17 @@ def _covered(part: str, words: Words, symbols: Tensor) -> Covered:
     of_forms = torch.isin(words.forms.symbols[:, 0].long(), symbols)
     share = float(of_forms[words.values.long()].double().mean())
     return Covered(part, int(of_forms.sum()), len(of_forms), share)
+
+
+def _check_choice(valid: Dataset) -> None:
+    """Refuse validation data without one sentence that a loss, and so the best weights, could be told by."""
+    assert isinstance(valid.targets, Ragged)
+    new = valid.targets.row_of_step[valid.targets.values == NOT_SEEN].unique()
+    if 0 < len(valid) == len(new):
+        raise DataError(
+            "expected a validation sentence with no other labels than those of the training data, found none",
+            path=valid.examples[0].path,
+        )
 
 
 def _prepared(

@@ -14,7 +14,7 @@ __all__ = ["add_arguments"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, FILE and how to read and print."""
     add_model(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="texts with labels, in the format of the training data")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a file with labels, like that of the training data")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
     parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

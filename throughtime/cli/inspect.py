@@ -14,6 +14,7 @@ from throughtime.cli.screen import console, print_scores, sparkline
 from throughtime.errors import ModelError
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
+from throughtime.tasks import TASKS
 from throughtime.tasks.targets import Measure
 
 __all__ = ["add_arguments"]
@@ -58,10 +59,11 @@ def _facts(model: Model) -> Table:
         table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
     table.add_row("model", model.in_words())
     table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
+    example = TASKS[config.task].names.example
     for name in ("train", "valid", "test"):
         part: dict[str, Any] = data.get(name) or {}
         if part.get("rows"):
-            table.add_row(name, f"{part['rows']:,} rows of {part.get('path', data['train']['path'])}")
+            table.add_row(name, f"{part['rows']:,} {example}s of {part.get('path', data['train']['path'])}")
     if "source" in data:
         table.add_row("read as", data["source"]["format"])
     if result:

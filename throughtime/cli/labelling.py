@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import BinaryIO, TypeVar
 from throughtime.cli.common import source_of
 from throughtime.data.readers.detect import by_ending
 from throughtime.data.readers.parquet_lists import write_rows
-from throughtime.data.readers.sentences import Sentence, write_sentences
+from throughtime.data.readers.sentences import Sentence, spelled, write_sentences
 from throughtime.data.tagged import SentenceSource, format_of, read_rows, read_tagged
 from throughtime.errors import DataError, UsageError
 from throughtime.model import LabelModel
@@ -44,9 +45,9 @@ def label_file(arguments: argparse.Namespace, model: LabelModel) -> int:
         labelled = _labelled(model, sentences)
         if arguments.out is not None:
             return write_sentences(arguments.out, labelled, target)
-        count = 0
+        encoder, count = codecs.getincrementalencoder(target)(), 0  # one, since a file has one byte order mark at most
         for sentence, labels in labelled:
-            sys.stdout.buffer.write(sentence.written(labels).encode(target))
+            sys.stdout.buffer.write(encoder.encode(spelled(sentence, labels, target)))
             count += 1
         sys.stdout.buffer.flush()
         return count

@@ -28,7 +28,7 @@ CHUNK = 1024
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, FILE, and where the predictions go."""
     add_model(parser)
-    parser.add_argument("file", metavar="FILE", help="texts in the format of the training data, or - for lines")
+    parser.add_argument("file", metavar="FILE", help="a file like that of the training data, or - for lines")
     parser.add_argument(
         "--out",
         type=Path,

@@ -67,14 +67,15 @@ class ProgressScreen(FitListener):
         self._status.stop()
         say = self.console.print
         say(summary.targets)
-        unknown = "" if summary.unknown is None else f", {summary.unknown:.1%} of the validation tokens unknown"
-        say(f"{summary.symbols:,} symbols{unknown}; batches of about {summary.tokens:,} tokens, none of them padding")
+        text, tokens = summary.names.text, f"{summary.names.token}s"
+        unknown = "" if summary.unknown is None else f", {summary.unknown:.1%} of the validation {tokens} unknown"
+        say(f"{summary.symbols:,} symbols{unknown}; batches of about {summary.tokens:,} {tokens}, none of them padding")
         if summary.cut:
             say(f"{summary.cut:,} texts are longer than --max-length and were cut")
         if summary.covered:
             say(f"a vector made elsewhere for {_covered(summary.covered)}")
         say(
-            f"{summary.parameters:,} parameters, whatever the length of a text; "
+            f"{summary.parameters:,} parameters, whatever the length of a {text}; "
             f"{bytes_in_words(summary.memory)} of memory"
         )
         plan, self.score = summary.plan, summary.score

@@ -34,7 +34,7 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
     """A row a data set: its measures and size; then a row a class, or type of span, with its F1, when they are few."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     size = "tokens" if all("tokens" in scores for scores in metrics.values()) else "examples"
-    for name in ("", *(measure.title for measure in measures), size):
+    for name in ("", *(measure.title for measure in measures), SIZES[size]):
         table.add_column(name, justify="right" if name else "left")
     for name, scores in metrics.items():
         cells = [measure.shown(scores[measure.key]) for measure in measures]
@@ -55,3 +55,4 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
 
 
 MOST_CLASSES = 30
+SIZES = {"tokens": "words", "examples": "examples"}

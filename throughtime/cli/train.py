@@ -199,18 +199,18 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 
 def _read(arguments: argparse.Namespace, options: DataConfig | SentenceConfig, seed: int, screen: Console) -> Parts:
     """The examples, parted, and what is said of them."""
-    path, kind = arguments.file, TASKS[arguments.task].targets
+    path, kind, names = arguments.file, TASKS[arguments.task].targets, TASKS[arguments.task].names
     with screen.status(f"reading {path}") as status:
         parts = read_parts(
             path,
             _files(options),
-            Meaning(arguments.task, kind.value, kind.strata),
+            Meaning(arguments.task, kind.value, kind.strata, names.example),
             seed,
             arguments.cache or usual_cache(),
             status.update,
         )
     source, rows = parts.facts["source"], parts.facts["rows"]
-    screen.print(f"{path}: {rows:,} rows, read as {source['format']}")
+    screen.print(f"{path}: {rows:,} {names.example}s, read as {source['format']}")
     for note in source["notes"]:
         screen.print(f"  {note}")
     if parts.folder:

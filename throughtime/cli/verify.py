@@ -9,6 +9,7 @@ from pathlib import Path
 from throughtime.cli.common import add_model, open_labelled, open_model, positive, print_json
 from throughtime.cli.screen import console
 from throughtime.inspect.invariance import LIMIT, differences, random_inputs
+from throughtime.tasks import TASKS
 
 __all__ = ["add_arguments"]
 
@@ -16,8 +17,8 @@ __all__ = ["add_arguments"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, and what to try it on."""
     add_model(parser)
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="texts (default: random symbols)")
-    parser.add_argument("--rows", type=positive, default=200, metavar="N", help="how many texts to try (default: 200)")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="texts, or sentences (default: random ones)")
+    parser.add_argument("--rows", type=positive, default=200, metavar="N", help="how many to try (default: 200)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=verify)
 
@@ -42,8 +43,8 @@ def verify(arguments: argparse.Namespace) -> int:
         for change, difference in found.items():
             screen.print(f"{change:<24} {_shown(difference)}")
         verdict = "within" if largest <= LIMIT else "beyond"
-        size = _shown(largest)
-        screen.print(f"largest change of any answer, {len(inputs)} texts: {size}, {verdict} {LIMIT:.0e}")
+        size, text = _shown(largest), TASKS[model.config.task].names.text
+        screen.print(f"largest change of any answer, {len(inputs)} {text}s: {size}, {verdict} {LIMIT:.0e}")
     return 0 if largest <= LIMIT else 1
 
 

@@ -17,7 +17,7 @@ from throughtime.config import Config
 from throughtime.data.spelling import BUCKETS, FEATURES, spelling
 from throughtime.data.vocabulary import EOS, SOS, SPECIALS, UNK, read_tokenizer
 from throughtime.data.words import Forms, Words
-from throughtime.errors import DataError, ModelError
+from throughtime.errors import DataError, ModelError, UsageError
 from throughtime.ragged import Ragged
 from throughtime.storage import write_atomically
 
@@ -125,7 +125,11 @@ class Lexicon:
         return (FEATURES, BUCKETS) if self.spelled else None
 
     def encode(self, sentences: Iterable[Sequence[str]]) -> Words:
-        """Sentences as numbers of their distinct words."""
+        """Sentences as numbers of their distinct words.
+
+        Raises:
+            UsageError: for a word that is no text.
+        """
         forms: dict[str, int] = {}
         numbers, lengths = [], []
         for sentence in sentences:
@@ -134,7 +138,10 @@ class Lexicon:
         return Words(Ragged.from_lengths(torch.tensor(numbers, dtype=torch.int32), lengths), self.forms(list(forms)))
 
     def forms(self, names: Sequence[str]) -> Forms:
-        """What is read of each word."""
+        """What is read of each word; see :meth:`encode`."""
+        strange = [name for name in names if not isinstance(name, str)]
+        if strange:
+            raise UsageError(f"expected words as text, found {strange[0]!r}")
         normalizer = self._words.normalizer
         # A word that spells a special symbol would pass for one.
         rows = [(self._known(_normal(name, normalizer)), *(spelling(name) if self.spelled else ())) for name in names]

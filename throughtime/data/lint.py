@@ -105,6 +105,7 @@ def lint(
     *,
     value: Callable[[Any], Hashable] = attrgetter("label"),
     columns: Mapping[str, Sequence[Hashable]] | None = None,
+    called: str = "row",
 ) -> list[Warning]:
     """Give what looks wrong: repeated and contradicting rows, rows in several parts, lonely labels, telltale columns.
 
@@ -117,6 +118,7 @@ def lint(
         test: those to report on.
         value: what a row's label means; the label itself, if it is not said.
         columns: the table's other columns by name, with the values of `sampled(train)`; see `other_columns`.
+        called: what a row is called.
 
     >>> from throughtime.data import Example
     >>> rows = [Example(text, label, "a.csv", line) for line, (text, label) in enumerate(
@@ -129,7 +131,7 @@ def lint(
     """
     parts = {"training": _part(train, value), "validation": _part(valid, value), "test": _part(test, value)}
     learnt = parts["training"]
-    found = [*_repeats(learnt), *_shared(parts)]
+    found = [*_repeats(learnt, called), *_shared(parts, called)]
     if None in learnt.values:
         return found
     found += _telltale_columns(learnt, columns or {})
@@ -219,7 +221,7 @@ class _Found:
 # ---- rows that stand again ----
 
 
-def _repeats(part: _Part) -> Iterator[Warning]:
+def _repeats(part: _Part, called: str) -> Iterator[Warning]:
     same, other = _Found(), _Found()
     more: set[tuple[int, Hashable]] = set()  # values of a text beside that of its first row
     _, first, which = part.first()
@@ -231,13 +233,11 @@ def _repeats(part: _Part) -> Iterator[Warning]:
         else:
             more.add((at, what))
             other.add(part, row, part, at)
-    yield from same.warning("row repeats an earlier text and label", "rows repeat an earlier text and label")
-    yield from other.warning(
-        "row repeats an earlier text with another label", "rows repeat an earlier text with another label"
-    )
+    for found, like in ((same, "and label"), (other, "with another label")):
+        yield from found.warning(f"{called} repeats an earlier text {like}", f"{called}s repeat an earlier text {like}")
 
 
-def _shared(parts: Mapping[str, _Part]) -> Iterator[Warning]:
+def _shared(parts: Mapping[str, _Part], called: str) -> Iterator[Warning]:
     for here, there in (("validation", "training"), ("test", "training"), ("test", "validation")):
         found, part, other = _Found(), parts[here], parts[there]
         if not len(part) or not len(other):
@@ -247,8 +247,8 @@ def _shared(parts: Mapping[str, _Part]) -> Iterator[Warning]:
         for row in np.flatnonzero((hashes[places] == part.hashes) & (part.hashes != 0)).tolist():
             found.add(part, row, other, int(first[places[row]]))
         yield from found.warning(
-            f"row of the {here} data has a text of the {there} data",
-            f"rows of the {here} data have a text of the {there} data",
+            f"{called} of the {here} data has a text of the {there} data",
+            f"{called}s of the {here} data have a text of the {there} data",
         )
 
 

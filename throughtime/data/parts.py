@@ -41,11 +41,13 @@ class Meaning:
         task: its name.
         value: what an example's label is to it.
         strata: what each of some examples is like, so that a split can keep every kind's share.
+        called: what an example is called.
     """
 
     task: str
     value: Callable[[Any], Hashable]
     strata: Callable[[Sequence[Any]], list[str]]
+    called: str = "row"
 
 
 class New(Protocol):
@@ -156,7 +158,7 @@ def read_parts(
     options = reader.options
     shares = {name: _share(name, getattr(options, name)) for name in ("test", "valid")}
     others = {name: Path(getattr(options, name)) for name, share in shares.items() if share is None}
-    reading = _Reading({"train": path, **others}, reader, said)
+    reading = _Reading({"train": path, **others}, reader, meaning.called, said)
     name = reading.name()
     kept = Store(cache).find(name) is not None
     files = Store(cache).get(name, reading.anew, reading.open)
@@ -195,6 +197,7 @@ class _Files:
 class _Reading:
     paths: dict[str, Path]
     reader: Files
+    called: str
     said: Said
 
     def name(self) -> str:
@@ -238,7 +241,7 @@ class _Reading:
     def _counted(self, examples: Iterable[Example], path: Path) -> Iterator[Example]:
         for number, example in enumerate(examples, 1):
             if number % 4096 == 0:
-                self.said(f"reading {path}: {number:,} rows")
+                self.said(f"reading {path}: {number:,} {self.called}s")
             yield example
 
 
@@ -265,14 +268,17 @@ class _Dividing:
         everything = self.files.examples["train"]
         rows = {"train": np.arange(len(everything))}
         for name, share in self.shares.items():
-            self.said("parting the rows")
+            self.said(f"parting the {self.meaning.called}s")
             strata = self.meaning.strata(take(everything, rows["train"]))
             kept, held = stratified_split(strata, share, self.seed)
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
-        self.said("looking the rows over")
+        self.said(f"looking the {self.meaning.called}s over")
         parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}
         columns = self.reader.columns(self.path, self.files.source, parts["train"])
-        found = lint(*(parts.get(name, ()) for name in NAMES), value=self.meaning.value, columns=columns)
+        meaning = self.meaning
+        found = lint(
+            *(parts.get(name, ()) for name in NAMES), value=meaning.value, columns=columns, called=meaning.called
+        )
         return rows, [str(warning) for warning in found]
 
     def keep(self, folder: Path) -> None:

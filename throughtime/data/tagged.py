@@ -224,6 +224,7 @@ def tell_format(path: StrPath, encoding: str) -> Format:
 
     Raises:
         DataError: the file cannot be read, or looks like none.
+        UsageError: for a pipe whose name does not tell.
     """
     told = by_bytes(path)
     if told == "parquet":
@@ -235,6 +236,9 @@ def tell_format(path: StrPath, encoding: str) -> Format:
         return "conllu"
     if by_ending(path) == "jsonl":
         return "jsonl"
+    if Path(path).exists() and not Path(path).is_file():
+        # It can be read only once: what is looked at here would be missing later.
+        raise UsageError(f"{path}: expected --format conllu, conll or jsonl for a pipe, found none")
     with closing(read_lines(path, encoding)) as lines:
         for line in islice(lines, _LOOKED_AT):
             fields = line.split("\t")

@@ -77,7 +77,7 @@ class Words:
         taken = self.steps.take(rows)
         # NumPy's sort of few numbers is several times faster than torch's.
         numbers, places = np.unique(taken.values.cpu().numpy(), return_inverse=True)
-        steps = taken.with_values(torch.from_numpy(places.astype(np.int64)))
+        steps = taken.with_values(torch.from_numpy(places.astype(np.int64)).to(taken.values.device))
         return Words(steps, self.forms.take(torch.from_numpy(numbers.astype(np.int64))))
 
     def to(self, device: torch.device | str) -> Words:

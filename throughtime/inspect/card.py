@@ -9,7 +9,7 @@ from typing import Any
 
 from throughtime.model import Model
 from throughtime.storage import write_atomically
-from throughtime.tasks import Tags
+from throughtime.tasks import TASKS, Tags
 from throughtime.tasks.targets import Measure
 
 __all__ = ["PARTS", "interval", "named", "write_card"]
@@ -130,7 +130,7 @@ def write_card(path: Path, model: Model) -> None:
         network=model.in_words(),
         scores=_scores(model),
         labels=_labels(model),
-        data=_data(config.data),
+        data=_data(config.data, TASKS[config.task].names.example),
         settings=_settings(model),
         unknown={"word": "Words", "char": "Characters"}.get(getattr(config.vocabulary, "tokens", "word"), "Pieces"),
         version=config.throughtime,
@@ -205,7 +205,7 @@ def _labels(model: Model) -> str:
     return _table(("type of span" if spans else "label", f"F1 on the {PARTS[part]} data"), rows)
 
 
-def _data(data: dict[str, Any]) -> str:
+def _data(data: dict[str, Any], called: str) -> str:
     """File names and rows, and no more: a card travels, and paths and texts are the owner's."""
     rows = []
     for part, name in {"train": "training", "valid": "validation", "test": "test", "vectors": "word vectors"}.items():
@@ -214,7 +214,7 @@ def _data(data: dict[str, Any]) -> str:
             path = facts.get("path")
             file = _escape(Path(path).name or path) if path else "held out of the training file"
             rows.append((name, file, f"{facts['rows']:,}"))
-    return _table(("for", "file", "rows"), rows) if rows else "Not known."
+    return _table(("for", "file", f"{called}s"), rows) if rows else "Not known."
 
 
 def _settings(model: Model) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,9 @@ class LabelModel(Model):
         """A label for each word of each sentence, as the training file writes them.
 
         Raises:
-            UsageError: for one sentence, or texts, in place of a list of sentences' words.
+            UsageError: for anything else than sentences of words, such as texts.
         """
+        sentences = _as_sentences(sentences)
         labels: list[list[str]] = [[] for _ in sentences]
         rows, data = self._words(sentences)
         for batch in self.batches(data):
@@ -42,8 +44,9 @@ class LabelModel(Model):
         """``[T, K]`` for each sentence: the probability of each of the tags that are learnt, ``labels``.
 
         Raises:
-            UsageError: for one sentence, or texts, in place of a list of sentences' words.
+            UsageError: for anything else than sentences of words, such as texts.
         """
+        sentences = _as_sentences(sentences)
         tables = [np.zeros((0, len(self.labels)), np.float32)] * len(sentences)
         rows, data = self._words(sentences)
         for batch in self.batches(data):
@@ -81,7 +84,19 @@ class LabelModel(Model):
 
     def _words(self, sentences: Sequence[Sequence[str]]) -> tuple[list[int], Dataset]:
         """The rows that hold words, and these."""
-        if isinstance(sentences, str) or any(isinstance(sentence, str) for sentence in sentences):
-            raise UsageError("expected a list of sentences, each a list of words, found a text")
         rows = [row for row, sentence in enumerate(sentences) if len(sentence)]
         return rows, Dataset(self.vocabulary.encode(sentences[row] for row in rows))
+
+
+def _as_sentences(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """All of them, which may come once only.
+
+    Raises:
+        UsageError: for anything else than sentences of words.
+    """
+    found: list[Any] = [sentences] if isinstance(sentences, str | bytes) else list(sentences)
+    for sentence in found:
+        if isinstance(sentence, str | bytes) or not hasattr(sentence, "__len__"):
+            what = "a text" if isinstance(sentence, str | bytes) else repr(sentence)
+            raise UsageError(f"expected a list of sentences, each a list of words, found {what}")
+    return found

@@ -10,6 +10,7 @@ from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
 from throughtime.tasks.label import Labeler, LabelerConfig, Tags
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
+from throughtime.tasks.targets import SENTENCES, TEXTS, Names
 
 __all__ = [
     "TASKS",
@@ -32,16 +33,20 @@ Task = TextTask | Labeler
 
 
 class Kind(NamedTuple):
-    """What a word after ``train`` means: the model, its settings, how targets are learnt, its vocabulary's settings."""
+    """What a word after ``train`` means: the model, its settings, how targets are learnt, its vocabulary's settings.
+
+    ``names`` are what its data is called.
+    """
 
     task: type[Task]
     network: type[ClassifierConfig | RaterConfig | LabelerConfig]
     targets: type[Classes | Numbers | Tags]
     vocabulary: type[Config]
+    names: Names
 
 
 TASKS = {
-    "classify": Kind(Classifier, ClassifierConfig, Classes, VocabularyConfig),
-    "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig),
-    "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig),
+    "classify": Kind(Classifier, ClassifierConfig, Classes, VocabularyConfig, TEXTS),
+    "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig, TEXTS),
+    "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig, SENTENCES),
 }

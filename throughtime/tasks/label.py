@@ -68,7 +68,9 @@ class LabelerConfig(Config):
     word_dropout: float = Field(
         1.0, ge=0, description="a word seen n times is shown as <unk> with probability x / (x + n) in training"
     )
-    recurrent_dropout: float = Field(0.25, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
+    recurrent_dropout: float = Field(
+        0.25, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence"
+    )
     decoder: Literal["auto", "softmax", "crf"] = Field(
         "auto", description="each tag alone, or a sentence's together; auto: crf for spans that are read both ways"
     )
@@ -195,10 +197,12 @@ class Tags:
 
     def in_words(self) -> str:
         """How many, and what guessing would reach."""
-        most = max(self.counts) / sum(self.counts)
-        return (
-            f"{len(self.labels)} tags ({self.told}); always guessing the most frequent one would be right in {most:.1%}"
-        )
+        most = max(self.counts)
+        guess = self.labels[self.counts.index(most)]
+        labels = f"{len(self.labels)} labels"
+        if self.scheme is not None:
+            labels = f"{self.told}; learnt as {labels} of {self.learnt}"
+        return f"{labels}; always guessing {guess} would be right for {most / sum(self.counts):.1%} of the words"
 
     def title(self) -> str:
         """What it finds."""
@@ -352,7 +356,7 @@ class Labeler(nn.Module):
         """
         total, lengths = self._losses(self(batch.inputs)[0], known(batch.targets))
         if self.config.loss_average == "sequence":
-            return (total / lengths.clamp(min=1)).mean(), state
+            return (total / lengths.clamp(min=1)).sum() / max(1, len(total)), state
         return total.sum() / lengths.sum().clamp(min=1), state
 
     def step_losses(self, batch: Batch) -> Tensor:
@@ -377,9 +381,11 @@ class Labeler(nn.Module):
         return total, scores.lengths.to(losses.device)
 
     def evaluate(self, batches: Iterable[Batch], heard: Heard | None = None) -> dict[str, Any]:
-        """``accuracy``, ``accuracy_unknown``, ``loss``, ``tokens``, ``sequences``; of spans ``f1`` and its like too.
+        """``accuracy``, ``accuracy_unknown``, ``precision``, ``recall``, ``f1``, ``f1_by_type``, ``loss`` and sizes.
 
-        Spans are counted exactly, as conlleval does; a label that training did not show is never answered rightly.
+        Spans are counted exactly, as conlleval does; of labels that are no spans these are none. A label that training
+        did not show is never answered rightly, and the loss is of the sentences without such a one; none if there are
+        no words to tell it by.
 
         Args:
             batches: of a dataset with its examples.
@@ -438,18 +444,16 @@ class _Tally:
 
     def metrics(self) -> dict[str, Any]:
         """Of all that was added."""
-        words = self._words.total()
-        found: dict[str, Any] = {
+        words, spans = self._words.total(), self._targets.scheme is not None
+        overall = self._spans.overall()
+        return {
             "accuracy": self._right.total() / words if words else None,
             "accuracy_unknown": self._right[True] / self._words[True] if self._words[True] else None,
-        }
-        if self._targets.scheme is not None:
-            overall = self._spans.overall()
-            found |= {"precision": overall.precision, "recall": overall.recall, "f1": overall.f1}
-            found["f1_by_type"] = {type: score.f1 for type, score in self._spans.by_type().items()}
-        loss = self._loss / self._lost if self._lost else None
-        return found | {
-            "loss": loss,
+            "precision": overall.precision if spans else None,
+            "recall": overall.recall if spans else None,
+            "f1": overall.f1 if spans else None,
+            "f1_by_type": {type: score.f1 for type, score in self._spans.by_type().items()},
+            "loss": self._loss / self._lost if self._lost else None,
             "tokens": words,
             "tokens_unknown": self._words[True],
             "sequences": self._sentences,

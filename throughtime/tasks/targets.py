@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from throughtime.data.columns import Example
 
-__all__ = ["Measure", "Targets", "number_name"]
+__all__ = ["SENTENCES", "TEXTS", "Measure", "Names", "Targets", "number_name"]
 
 
 def number_name(value: float) -> str:
@@ -45,6 +45,20 @@ class Measure:
         if value is None:
             return "–"
         return f"{value:.2%}" if self.percent else f"{value:.4f}"
+
+
+class Names(NamedTuple):
+    """What a task's data is called where people read of it."""
+
+    example: str
+    """An example of a file."""
+    text: str
+    """What is read of it."""
+    token: str
+    """A step of that."""
+
+
+TEXTS, SENTENCES = Names("row", "text", "token"), Names("sentence", "sentence", "word")
 
 
 class Targets(Protocol):

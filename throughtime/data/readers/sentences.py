@@ -28,6 +28,7 @@ __all__ = [
     "Word",
     "no_sentences",
     "read_sentences",
+    "spelled",
     "write_sentences",
 ]
 
@@ -217,7 +218,7 @@ def write_sentences(
     try:
         with _target(partial, encoding, packed=path.suffix.lower() == ".gz") as target:
             for sentence, labels in sentences:
-                target.write(_spelled(sentence, labels, encoding))
+                target.write(spelled(sentence, labels, encoding))
                 count += 1
         partial.replace(path)
     finally:
@@ -281,7 +282,12 @@ def _target(path: Path, encoding: str, *, packed: bool) -> Iterator[TextIO]:
         yield stack.enter_context(TextIOWrapper(file, encoding, newline=""))
 
 
-def _spelled(sentence: Sentence, labels: Sequence[str] | None, encoding: str) -> str:
+def spelled(sentence: Sentence, labels: Sequence[str] | None, encoding: str) -> str:
+    """Give a sentence as it is written, if the encoding can spell it.
+
+    Raises:
+        DataError: it cannot, or see `Sentence.written`.
+    """
     text = sentence.written(labels)
     try:
         text.encode(encoding)

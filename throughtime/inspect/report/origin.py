@@ -59,7 +59,7 @@ def _rows(data: dict[str, Any], part: str) -> int:
 def _file(data: dict[str, Any], part: str, name: str) -> tuple[str, ...]:
     facts = data[part]
     file = escape(facts["path"]) if facts.get("path") else "held out of the training file"
-    return name, file, f"{facts['rows']:,}", f"<code>{escape(facts.get('sha256', ''))[:12]}</code>"
+    return name, file, f"{facts['rows']:,}", f"<code>{escape(facts.get('sha256') or '')[:12]}</code>"
 
 
 def _held_out(data: dict[str, Any]) -> dict[str, Any]:
