@@ -6,6 +6,9 @@ A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the `
 folder of data sets, {unpacked} one with what the archives of ``unpack`` hold and what the script ``prepare`` made of
 it), the ``scores`` to print and the least that is asked of them. Each seed's run is resumed where it stopped, and a
 finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
+
+With ``--left-out`` each part named in the recipe's table ``left_out`` is taken away alone, by the options beside it, and
+what that costs on the validation and test data is printed; one seed, 1. Writes OUT/SET/left-out.json.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1 to N")
     parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "quality")
     parser.add_argument("--threads", type=int, default=2, help="of each training; one leaves the other cores free")
+    parser.add_argument("--left-out", action="store_true", help="what each part of the recipe is worth")
     arguments = parser.parse_args()
     recipe = tomllib.loads((HERE / "quality" / f"{arguments.set}.toml").read_text(encoding="utf-8"))
     folder = arguments.out / arguments.set
@@ -47,10 +51,31 @@ def main() -> int:
         subprocess.run([sys.executable, *(word.format(**names) for word in recipe["prepare"])], check=True)
         (folder / "data" / "prepared").touch()
     words = [word.format(**names) for word in recipe["train"]] + ["--threads", str(arguments.threads)]
+    if arguments.left_out:
+        return leave_out(recipe, words, folder)
     runs = [run(words, folder, seed) for seed in range(1, arguments.seeds + 1)]
     result = summary(arguments.set, recipe, runs)
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return report(recipe, result)
+
+
+def leave_out(recipe: dict[str, Any], words: list[str], folder: Path) -> int:
+    """Train without each part alone, and print the first score beside the whole recipe's."""
+    score = recipe["scores"][0]
+    parts: dict[str, list[str]] = {"nothing": [], **recipe["left_out"]}
+    found = {}
+    for name, options in parts.items():
+        own = folder / f"without-{name.replace(' ', '-')}" if options else folder
+        own.mkdir(exist_ok=True)
+        figures = run([*words, *options], own, 1)
+        found[name] = {part: value(figures[part], score) for part in ("valid", "test")} | {"options": options}
+    (folder / "left-out.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    whole = found["nothing"]
+    print(f"\n{recipe['title']}: {score}, seed 1, and what it loses without a part")
+    for name, figure in found.items():
+        told = (f"{part} {figure[part]:.4f} ({figure[part] - whole[part]:+.4f})" for part in ("valid", "test"))
+        print(f"  {name:<24} {'   '.join(told)}   {shlex.join(figure['options'])}")
+    return 0
 
 
 def unpack(archives: list[Path], folder: Path) -> Path:
