@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 
 from throughtime.data.batches import Batches, Dataset
+from throughtime.data.identity import plain
 from throughtime.environment import environment
-from throughtime.errors import TrainingError, UsageError
+from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
 from throughtime.inspect.report import Answered, Evidence, answered, text_lengths, write_report
-from throughtime.model import FILES, Model, ModelConfig, choose_device
+from throughtime.model import FILES, Model, ModelConfig, choose_device, read_config
 from throughtime.model.folder import make_model
-from throughtime.prepare import Prepared, Splits, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Labeler, Task
+from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
+from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Labeler, LabelerConfig, Task
 from throughtime.tasks.classify import certainty
 from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
@@ -53,6 +54,7 @@ class Summary:
         plan: updates and seconds to come.
         score: the metric that weights are chosen by.
         resumed_at: the update that a resumed run goes on from.
+        covered: which words begin with a vector made elsewhere, where such are asked for.
     """
 
     parameters: int
@@ -66,6 +68,7 @@ class Summary:
     plan: Plan
     score: Measure
     resumed_at: int | None
+    covered: tuple[Covered, ...] = ()
 
 
 class FitListener(Listener):
@@ -165,6 +168,8 @@ def learn(
         check_alike(like, config)
     ready = prepare(splits, config, like, listener.preparing)
     vocabulary, data, valid = ready.vocabulary, ready.train, ready.valid
+    if ready.start is not None:
+        config = _noted(config, ready.start, folder if resume else None)
     task = _network(config, ready).to(device)
     if like:
         inherit(task, like)
@@ -254,7 +259,34 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
 
 
 def _network(config: ModelConfig, ready: Prepared) -> Task:
-    return TASKS[config.task].task.build(config.network, ready.vocabulary, ready.targets, ready.facts.counts)  # type: ignore[arg-type]
+    task: Task = TASKS[config.task].task.build(
+        config.network,  # type: ignore[arg-type]
+        ready.vocabulary,  # type: ignore[arg-type]
+        ready.targets,  # type: ignore[arg-type]
+        ready.facts.counts,
+    )
+    if ready.start is not None:
+        assert isinstance(task, Labeler)
+        task.begin_with(ready.start.words, ready.start.vectors)
+    return task
+
+
+def _noted(config: ModelConfig, start: Start, begun: Path | None) -> ModelConfig:
+    """With what the vectors were that words begin with.
+
+    Raises:
+        DataError: they are not those that the run in the folder ``begun`` began with.
+    """
+    assert isinstance(config.network, LabelerConfig)
+    path = config.network.vectors or ""
+    before = read_config(begun).data.get("vectors") if begun is not None and (begun / "config.json").exists() else None
+    if before is not None and before["sha256"] != start.sha256:
+        raise DataError(
+            "expected the vectors that the run began with, found other content; --overwrite begins anew", path=path
+        )
+    facts = {"path": plain(path), "rows": len(start.words), "sha256": start.sha256}
+    network = config.network.model_copy(update={"vectors": plain(path)})
+    return config.model_copy(update={"network": network, "data": config.data | {"vectors": facts}})
 
 
 def settle(config: ModelConfig) -> torch.device:
@@ -293,6 +325,7 @@ def _summary(model: Model, ready: Prepared, batches: Batches, plan: Plan, resume
         plan=plan,
         score=model.task.measures[0],
         resumed_at=resumed_at,
+        covered=ready.facts.covered,
     )
 
 

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tokenizers
+import torch
+from torch import Tensor
 
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
-from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
+from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
-from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
+from throughtime.data.vocabulary import SPECIALS, Vocabulary, VocabularyConfig
+from throughtime.data.words import Words
 from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
-from throughtime.tasks import TASKS, Classes, Numbers, Tags
+from throughtime.tasks import TASKS, Classes, LabelerConfig, Numbers, Tags
 from throughtime.tasks.label import NOT_SEEN
 
-__all__ = ["Prepared", "Splits", "prepare"]
+__all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
 Said = Callable[[str], None]
 Examples = Sequence[Any]
@@ -53,11 +58,38 @@ class Facts:
         counts: how often each symbol occurs in training.
         unknown: share of the validation tokens that are not in the vocabulary.
         cut: training texts cut short by ``max_length``.
+        covered: which words have a vector made elsewhere, for training and validation, where such are asked for.
     """
 
     counts: list[int]
     unknown: float | None
     cut: int
+    covered: tuple[Covered, ...] = ()
+
+
+@dataclass(frozen=True)
+class Covered:
+    """How many of a part's ``words`` have a vector made elsewhere, and the ``share`` of its text that they make up."""
+
+    part: str
+    found: int
+    words: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """Vectors made elsewhere that some words begin with.
+
+    Attributes:
+        words: ``[n]`` their symbols.
+        vectors: ``[n, E]``.
+        sha256: of words and vectors.
+    """
+
+    words: Tensor
+    vectors: Tensor
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +103,7 @@ class Prepared:
         train: the parts, encoded.
         valid: may be empty.
         test: may be empty.
+        start: what words begin with, if it was made elsewhere.
     """
 
     vocabulary: Vocabulary | Vectors | Lexicon
@@ -79,6 +112,7 @@ class Prepared:
     train: Dataset
     valid: Dataset
     test: Dataset
+    start: Start | None = None
 
 
 def prepare(
@@ -98,7 +132,7 @@ def prepare(
     targets: Targets = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
     parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if isinstance(targets, Tags):
-        return _of_sentences(parts, targets, config, like)
+        return _of_sentences(parts, targets, config, like, said)
     if not isinstance(splits.train[0].text, str):
         return _of_arrays(parts, targets, like)
     assert isinstance(config.vocabulary, VocabularyConfig)
@@ -125,11 +159,13 @@ def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Number
 
 
 def _of_sentences(
-    parts: Mapping[str, Sequence[Sentence]], targets: Tags, config: ModelConfig, like: Model | None
+    parts: Mapping[str, Sequence[Sentence]], targets: Tags, config: ModelConfig, like: Model | None, said: Said
 ) -> Prepared:
     assert isinstance(config.vocabulary, LexiconConfig)
+    assert isinstance(config.network, LabelerConfig)
+    found = None if like else _found(parts, config.network, config.vocabulary, said)
     words = (sentence.tokens for sentence in parts["train"])
-    lexicon = like.vocabulary if like else Lexicon.learn(words, config.vocabulary)
+    lexicon = like.vocabulary if like else Lexicon.learn(words, config.vocabulary, found.words if found else ())
     assert isinstance(lexicon, Lexicon)
     encoded = [lexicon.encode(sentence.tokens for sentence in part) for part in parts.values()]
     train, valid, test = (
@@ -137,7 +173,34 @@ def _of_sentences(
     )
     _check_choice(valid)
     facts = Facts(lexicon.counts(encoded[0]), lexicon.unknown(encoded[1]) if len(valid) else None, 0)
-    return Prepared(lexicon, targets, facts, train, valid, test)
+    if found is None:
+        return Prepared(lexicon, targets, facts, train, valid, test)
+    start = _start(found, lexicon)
+    watched = {"train": encoded[0], "valid": encoded[1]} if len(valid) else {"train": encoded[0]}
+    facts = replace(facts, covered=tuple(_covered(name, own, start.words) for name, own in watched.items()))
+    return Prepared(lexicon, targets, facts, train, valid, test, start)
+
+
+def _found(
+    parts: Mapping[str, Sequence[Sentence]], network: LabelerConfig, config: LexiconConfig, said: Said
+) -> Pretrained | None:
+    """The vectors of the words of all parts, so that a word which training does not show has one too."""
+    if network.vectors is None:
+        return None
+    forms = Counter(word for part in parts.values() for sentence in part for word in sentence.tokens)
+    often = (form for form, _ in forms.most_common() if form not in SPECIALS)
+    return vectors_for(network.vectors, often, as_read(config), said)
+
+
+def _start(found: Pretrained, lexicon: Lexicon) -> Start:
+    symbols = torch.tensor(lexicon.numbers(found.words), dtype=torch.int64)
+    return Start(symbols, torch.from_numpy(found.table), found.sha256)
+
+
+def _covered(part: str, words: Words, symbols: Tensor) -> Covered:
+    of_forms = torch.isin(words.forms.symbols[:, 0].long(), symbols)
+    share = float(of_forms[words.values.long()].double().mean())
+    return Covered(part, int(of_forms.sum()), len(of_forms), share)
 
 
 def _check_choice(valid: Dataset) -> None:

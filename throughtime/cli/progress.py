@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from throughtime.fit import FitListener, Summary
 from throughtime.inspect.words import bytes_in_words, seconds_in_words
+from throughtime.prepare import Covered
 from throughtime.train.loop import Step
 from throughtime.train.protocol import Record
 from throughtime.train.stopping import Progress as RunProgress
@@ -70,6 +72,8 @@ class ProgressScreen(FitListener):
         say(f"{summary.symbols:,} symbols{unknown}; batches of about {summary.tokens:,} {tokens}, none of them padding")
         if summary.cut:
             say(f"{summary.cut:,} texts are longer than --max-length and were cut")
+        if summary.covered:
+            say(f"a vector made elsewhere for {_covered(summary.covered)}")
         say(
             f"{summary.parameters:,} parameters, whatever the length of a {text}; "
             f"{bytes_in_words(summary.memory)} of memory"
@@ -121,3 +125,14 @@ class ProgressScreen(FitListener):
     def noticed(self, message: str) -> None:
         """A warning."""
         self.console.print(message, style="yellow")
+
+
+def _covered(parts: Sequence[Covered]) -> str:
+    """Which words have a vector made elsewhere.
+
+    >>> _covered([Covered("train", 1500, 2000, 0.9), Covered("valid", 300, 400, 0.88)])
+    '1,500 of 2,000 training words (90.0% of the text) and 300 of 400 validation words (88.0%)'
+    """
+    names = {"train": "training", "valid": "validation"}
+    told = [f"{part.found:,} of {part.words:,} {names[part.part]} words ({part.share:.1%}" for part in parts]
+    return ") and ".join([f"{told[0]} of the text", *told[1:]]) + ")"

@@ -14,7 +14,7 @@ from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
 from throughtime.data.config import DataConfig
-from throughtime.data.identity import plain
+from throughtime.data.identity import all_plain, plain
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.store import Store, usual_cache
 from throughtime.data.tagged import SentenceConfig, SentenceFiles
@@ -163,7 +163,7 @@ def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
     if begun.task != now.task:
         raise UsageError(f"expected train {begun.task}, as the run began with, found train {now.task}")
     for part in ("vocabulary", "network", "run"):
-        _check_same_values(getattr(begun, part).model_dump(), getattr(now, part).model_dump())
+        _check_same_values(getattr(begun, part).model_dump(), all_plain(getattr(now, part).model_dump()))
     passive = {"checkpoint_seconds"}
     _check_same_values(
         {k: v for k, v in begun.train.items() if k not in passive},

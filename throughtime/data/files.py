@@ -33,6 +33,7 @@ __all__ = [
     "plain_name",
     "read_lines",
     "read_text",
+    "refuse_packed",
     "stream_blocks",
     "text_blocks",
     "whole_lines",
@@ -168,13 +169,24 @@ def check_encoding(encoding: str) -> None:
         raise UsageError(f"expected an encoding such as utf-8, latin-1 or windows-1252, found {encoding!r}")
 
 
+def refuse_packed(data: bytes, name: str) -> None:
+    """Raise DataError where a file that begins like this is an archive, or packed in a way that is not read."""
+    found = next((kind for start, kind in _PACKED.items() if data.startswith(start)), None)
+    if is_bzip2(data):
+        found = f"a bzip2 archive: {_UNPACK}"
+    elif is_tar(data):
+        found = "a tar archive: it is read with --format folder-per-class or file-per-class"
+    if found:
+        raise DataError(f"expected text, found {found}", path=name)
+
+
 def _decode(stream: Binary, name: str, encoding: str, keep_mark: bool) -> Generator[str, None, None]:
     decoder = codecs.getincrementaldecoder(encoding)()
     size, line, started = 0, 1, keep_mark
     while True:
         data = read_block(stream, name)
         if not size:
-            _refuse_packed(data, name)
+            refuse_packed(data, name)
         size += len(data)
         try:
             text = decoder.decode(data, final=not data)
@@ -190,16 +202,6 @@ def _decode(stream: Binary, name: str, encoding: str, keep_mark: bool) -> Genera
         yield text
         if not data:
             return
-
-
-def _refuse_packed(data: bytes, name: str) -> None:
-    found = next((kind for start, kind in _PACKED.items() if data.startswith(start)), None)
-    if is_bzip2(data):
-        found = f"a bzip2 archive: {_UNPACK}"
-    elif is_tar(data):
-        found = "a tar archive: it is read with --format folder-per-class or file-per-class"
-    if found:
-        raise DataError(f"expected text, found {found}", path=name)
 
 
 def _bad_byte(error: UnicodeDecodeError, name: str, size: int, line: int, encoding: str) -> DataError:

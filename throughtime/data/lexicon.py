@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,7 @@ from throughtime.errors import DataError, ModelError, UsageError
 from throughtime.ragged import Ragged
 from throughtime.storage import write_atomically
 
-__all__ = ["Lexicon", "LexiconConfig"]
+__all__ = ["Lexicon", "LexiconConfig", "as_read"]
 
 
 class LexiconConfig(Config):
@@ -62,19 +62,26 @@ class Lexicon:
     # ---- making and keeping ----
 
     @classmethod
-    def learn(cls, sentences: Iterable[Sequence[str]], config: LexiconConfig) -> Lexicon:
+    def learn(cls, sentences: Iterable[Sequence[str]], config: LexiconConfig, more: Iterable[str] = ()) -> Lexicon:
         """Learn the words and characters of some sentences; the same sentences give the same lexicon.
+
+        Args:
+            sentences: to learn from.
+            config: how.
+            more: words as the model reads them that have a symbol in any case, behind the others.
 
         Raises:
             DataError: when no word is frequent enough.
         """
         forms = Counter(chain.from_iterable(sentences))
-        normalizer = normalizers.Lowercase() if config.lowercase else None
+        normalizer = _normalizer(config)
         words, letters = Counter[str](), Counter[str]()
         for form, count in forms.items():
             words[_normal(form, normalizer)] += count
             letters.update(dict.fromkeys(form, count))
         kept = _frequent(words, config.min_count, config.vocab_size)
+        for word in more:
+            kept.setdefault(word, len(kept))
         if len(kept) == len(SPECIALS):
             raise DataError(f"expected words seen at least {config.min_count}× in the training sentences, found none")
         tokenizer = Tokenizer(models.WordLevel(kept, unk_token="<unk>"))
@@ -154,6 +161,10 @@ class Lexicon:
         number = self._numbers.get(word, UNK)
         return number if number >= len(SPECIALS) else UNK
 
+    def numbers(self, names: Iterable[str]) -> list[int]:
+        """The symbols of words as the model reads them, ``<unk>`` for those that have none."""
+        return [self._known(name) for name in names]
+
     def counts(self, words: Words) -> list[int]:
         """How often each word occurs."""
         numbers = words.forms.symbols[:, 0].long()[words.values.long()]
@@ -163,6 +174,20 @@ class Lexicon:
     def unknown(self, words: Words) -> float:
         """The share of the steps that are ``<unk>``."""
         return self.counts(words)[UNK] / max(1, len(words.values))
+
+
+def as_read(config: LexiconConfig) -> Callable[[str], str]:
+    """How a word as it is written becomes one that has a symbol.
+
+    >>> as_read(LexiconConfig())("York"), as_read(LexiconConfig(lowercase=False))("York")
+    ('york', 'York')
+    """
+    normalizer = _normalizer(config)
+    return lambda word: _normal(word, normalizer)
+
+
+def _normalizer(config: LexiconConfig) -> normalizers.Normalizer | None:
+    return normalizers.Lowercase() if config.lowercase else None
 
 
 def _normal(word: str, normalizer: normalizers.Normalizer | None) -> str:

@@ -191,7 +191,7 @@ def _labels(model: Model) -> str:
 def _data(data: dict[str, Any], called: str) -> str:
     """File names and rows, and no more: a card travels, and paths and texts are the owner's."""
     rows = []
-    for part, name in {"train": "training", "valid": "validation", "test": "test"}.items():
+    for part, name in {"train": "training", "valid": "validation", "test": "test", "vectors": "word vectors"}.items():
         facts = data.get(part) or {}
         if facts.get("rows"):
             path = facts.get("path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,19 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
 from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.pretrained import vectors_size
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.schemes import tell_scheme
 from throughtime.data.spans import OUTSIDE, Scheme, check_tags, convert, parse, read_spans, transitions
 from throughtime.data.vocabulary import SPECIALS, UNK
 from throughtime.data.words import Words
-from throughtime.errors import DataError
+from throughtime.errors import DataError, UsageError
 from throughtime.metrics import SpanCounts
 from throughtime.nn.crf import CRF
 from throughtime.nn.dropout import rarity, sequence_dropout
@@ -39,6 +41,9 @@ __all__ = ["Labeler", "LabelerConfig", "Tags"]
 NOT_SEEN = -1
 """The number of a label that training did not show."""
 
+EMBEDDING_SIZE = 100
+"""Of words, where neither an option nor a file of vectors says it."""
+
 
 class LabelerConfig(Config):
     """What the labeler is made of."""
@@ -47,7 +52,12 @@ class LabelerConfig(Config):
     hidden_size: int = Field(200, ge=1, description="hidden units of each direction")
     num_layers: int = Field(1, ge=1, description="recurrences stacked")
     bidirectional: bool = Field(True, description="read both ways; a model that streams reads one way")
-    embedding_size: int = Field(100, ge=1, description="size of the learnt embeddings of words")
+    embedding_size: int | None = Field(
+        None, ge=1, description="size of the learnt embeddings of words (100, or what the vectors have)"
+    )
+    vectors: str | None = Field(
+        None, description="begin with the word vectors of this file, in word2vec's or GloVe's text format"
+    )
     character_size: int = Field(32, ge=1, description="size of the learnt embeddings of letters")
     character_hidden: int = Field(50, ge=1, description="hidden units of each direction over a word's letters")
     dropout: float = Field(
@@ -67,9 +77,27 @@ class LabelerConfig(Config):
         "steps", description="the loss is the mean over all words, or over sentences' means"
     )
 
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _name_of_the_file(cls, vectors: object) -> object:
+        return os.fspath(vectors) if isinstance(vectors, os.PathLike) else vectors
+
     def settled_with(self, lexicon: LexiconConfig) -> tuple[LabelerConfig, LexiconConfig]:
-        """Nothing of one decides of the other."""
-        return self, lexicon
+        """Settle the size of the embeddings: what the file of vectors has, where there is one.
+
+        Raises:
+            DataError: see :func:`~throughtime.data.pretrained.vectors_size`.
+            UsageError: another size is asked for.
+
+        >>> LabelerConfig().settled_with(LexiconConfig())[0].embedding_size
+        100
+        """
+        size = EMBEDDING_SIZE if self.vectors is None else vectors_size(self.vectors)
+        if self.vectors is not None and self.embedding_size not in (None, size):
+            raise UsageError(
+                f"--embedding-size: expected {size}, as {self.vectors} has it, found {self.embedding_size}"
+            )
+        return self.model_copy(update={"embedding_size": self.embedding_size or size}), lexicon
 
     def epochs(self, lexicon: LexiconConfig) -> int:
         """How many passes over the data are usually enough."""
@@ -207,7 +235,7 @@ class Labeler(nn.Module):
         hides = bool(symbol_counts) and config.word_dropout > 0
         self.words = WordEncoder(
             len(lexicon),
-            config.embedding_size,
+            config.embedding_size or EMBEDDING_SIZE,
             spelling=lexicon.spelling,
             num_characters=len(lexicon.letters) if lexicon.spelled_out else 0,
             character_size=config.character_size,
@@ -237,6 +265,16 @@ class Labeler(nn.Module):
     ) -> Labeler:
         """As the class is called; see the other tasks."""
         return cls(config, vocabulary, targets, symbol_counts)
+
+    def begin_with(self, words: Tensor, vectors: Tensor) -> None:
+        """Let words begin with vectors made elsewhere; they learn further like all others.
+
+        Args:
+            words: ``[n]`` their symbols.
+            vectors: ``[n, E]``.
+        """
+        with torch.no_grad():
+            self.words.embedding.word.weight[words] = vectors
 
     @property
     def measures(self) -> tuple[Measure, ...]:

@@ -1,4 +1,4 @@
-"""The scikit-learn face: ``fit``, ``predict``, ``score``, grids, pipelines and pickles.
+"""One answer for a sequence: classes and numbers.
 
 What goes in are texts, or arrays (each ``[T]`` or ``[T, F]``, of any length ``T``), in a list, an array or a Series, or
 one array ``[M, T]`` or ``[M, T, F]``.
@@ -6,15 +6,11 @@ one array ``[M, T]`` or ``[M, T, F]``.
 
 from __future__ import annotations
 
-import inspect
-import numbers
 from collections.abc import Collection, Mapping, Sequence, Set
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -25,26 +21,22 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from throughtime.config import Config, checked
 from throughtime.data.columns import Example
-from throughtime.data.split import stratified_split
 from throughtime.data.vectors import Vectors
-from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import UsageError
-from throughtime.fit import Splits, learn
-from throughtime.model import ModelConfig, RunConfig, TextModel
-from throughtime.tasks import TASKS
+from throughtime.estimators.base import Estimator, keep
+from throughtime.model import TextModel
 from throughtime.tasks.targets import number_name
-from throughtime.train.config import TrainConfig
 
 __all__ = ["SequenceClassifier", "SequenceRegressor"]
 
-Self = TypeVar("Self", bound="_Estimator")
+Self = TypeVar("Self", bound="_TextEstimator")
 
 
-class _Estimator(BaseEstimator):  # type: ignore[misc]
-    """What both share. Parameters are the fields of the config classes, with the same names and defaults."""
+class _TextEstimator(Estimator):
+    """What both share."""
 
+    model_: TextModel
     _task: Literal["classify", "rate"]
 
     def fit(self: Self, X: Any, y: Any) -> Self:
@@ -60,7 +52,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        like = self.model_ if self.warm_start and hasattr(self, "model_") else None
+        like = self._go_on_from()
         sequences = self._sequences(X, reset=like is None)
         if not sequences:
             raise ValueError("expected sequences to learn from, found none")
@@ -68,48 +60,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         check_consistent_length(sequences, targets)
         pairs = enumerate(zip(sequences, targets, strict=True))
         examples = [Example(sequence, str(target), "X", row) for row, (sequence, target) in pairs]
-        train, seed = self._settings(TrainConfig), _seed(self.random_state)
-        config = self._config(train, seed)
-        fitted = learn(self._split(examples, seed), config, train, like=like)
-        assert isinstance(fitted.model, TextModel)
-        self.model_: TextModel = fitted.model
-        self.history_ = fitted.outcome.history
-        self.n_iter_ = fitted.outcome.history[-1].update
+        self._learn(examples, like)
         return self
-
-    def save(self, folder: str | Path) -> None:
-        """Write a model's folder, which :func:`throughtime.load` and the command line read; for models of texts."""
-        check_is_fitted(self)
-        self.model_.save(folder)
 
     def _answers(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return self.model_.answers(self._sequences(X, reset=False))
-
-    # ---- parameters ----
-
-    def _settings(self, config: type[Settings]) -> Settings:
-        """The parameters that are this class's fields."""
-        given = self.get_params(deep=False)
-        return checked(config, {name: given[name] for name in config.model_fields if name in given})
-
-    def _config(self, train: TrainConfig, seed: int) -> ModelConfig:
-        return ModelConfig(
-            task=self._task,
-            vocabulary=self._settings(VocabularyConfig),
-            network=self._settings(TASKS[self._task].network),
-            run=self._settings(RunConfig).model_copy(update={"seed": seed}),
-            train=train.model_dump(),
-        )
-
-    def _split(self, examples: list[Example], seed: int) -> Splits:
-        """A share to choose the best weights by, where there are enough."""
-        kind = TASKS[self._task].targets
-        strata = kind.strata(examples)  # type: ignore[arg-type]
-        if not self.validation_fraction or len(examples) < FEWEST_TO_SPLIT:
-            return Splits(examples)
-        kept, held = stratified_split(strata, self.validation_fraction, seed)
-        return Splits([examples[row] for row in kept], [examples[row] for row in held])
 
     # ---- what comes in ----
 
@@ -139,28 +95,6 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _targets(self, y: Any) -> list[Any]:
         raise NotImplementedError("an estimator is a classifier or a regressor")
-
-
-Settings = TypeVar("Settings", bound=Config)
-
-FEWEST_TO_SPLIT = 20
-"""Of fewer sequences none is held out: the rest would be too few to learn from, the held-out ones to choose by."""
-
-
-def _seed(random_state: Any) -> int:
-    """A whole number as it is; of None, or of a RandomState, a number drawn from it.
-
-    Raises:
-        UsageError: for anything else, and below 0.
-    """
-    if isinstance(random_state, numbers.Integral):
-        return checked(RunConfig, {"seed": int(random_state)}, lambda _: "random_state").seed
-    try:
-        return int(check_random_state(random_state).randint(2**31 - 1))
-    except ValueError as error:
-        raise UsageError(
-            f"random_state: expected a whole number, a RandomState or None, found {random_state!r}"
-        ) from error
 
 
 def _listed(X: Any) -> Any:
@@ -194,7 +128,7 @@ def _rectangular(X: Sequence[Any]) -> bool:
     return bool(X) and all(isinstance(row, list | tuple) for row in X) and len({len(row) for row in X}) == 1
 
 
-class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+class SequenceClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
     """One class for a sequence. Parameters are those of ``throughtime train classify``, ``random_state`` its seed.
 
     Args:
@@ -257,7 +191,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         threads: int = 2,
         device: str = "auto",
     ) -> None:
-        _keep(self, locals())
+        keep(self, locals())
 
     def _targets(self, y: Any) -> list[Any]:
         y = column_or_1d(y, warn=True)
@@ -282,7 +216,7 @@ class SequenceClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return told
 
 
-class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+class SequenceRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
     """A number for a sequence. Parameters are those of ``throughtime train rate``, ``random_state`` its seed.
 
     Args:
@@ -337,7 +271,7 @@ class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         threads: int = 2,
         device: str = "auto",
     ) -> None:
-        _keep(self, locals())
+        keep(self, locals())
 
     def _targets(self, y: Any) -> list[Any]:
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
@@ -350,9 +284,3 @@ class SequenceRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     def predict(self, X: Any) -> np.ndarray:
         """``[M]`` numbers."""
         return self._answers(X)[:, 0].astype(np.float64)
-
-
-def _keep(estimator: _Estimator, given: dict[str, Any]) -> None:
-    """Each parameter as an attribute of its name, unchanged, as scikit-learn wants it."""
-    for name in inspect.signature(type(estimator)).parameters:
-        setattr(estimator, name, given[name])

@@ -1,0 +1,6 @@
+"""The scikit-learn face: ``fit``, ``predict``, ``score``, grids, pipelines and pickles."""
+
+from throughtime.estimators.labels import SequenceLabeler
+from throughtime.estimators.texts import SequenceClassifier, SequenceRegressor
+
+__all__ = ["SequenceClassifier", "SequenceLabeler", "SequenceRegressor"]
