@@ -12,9 +12,11 @@ import pytest
 
 from tests.conftest import reviews
 from throughtime.data.columns import Example
-from throughtime.fit import Splits, fit
+from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.readers.conll import read_conll
+from throughtime.fit import Splits, fit, learn
 from throughtime.model import ModelConfig, RunConfig
-from throughtime.tasks import Classifier, ClassifierConfig, RaterConfig
+from throughtime.tasks import Classifier, ClassifierConfig, LabelerConfig, RaterConfig
 from throughtime.train.config import TrainConfig
 
 NETWORKS = {
@@ -66,3 +68,39 @@ def test_what_it_was_trained_with_is_written_when_it_is_trained(fitted, tmp_path
     report = (tmp_path / "model" / "report.html").read_text()
     assert made_with["tokenizers"] in report
     assert made_with["platform"] in report
+
+
+@pytest.fixture
+def tagged(tmp_path):
+    path = tmp_path / "words.conll"
+    path.write_text("the D\ndogs N\nbark V\n\na D\ndog N\nbarks V\n\n" * 12, encoding="utf-8")
+    rows = list(read_conll(path))
+    network = LabelerConfig(hidden_size=3, embedding_size=3, character_size=2, character_hidden=2)
+    config = ModelConfig(task="label", network=network, vocabulary=LexiconConfig(), run=RunConfig(threads=1))
+    return Splits(rows[:12], rows[12:18], rows[18:]), config
+
+
+def test_of_a_word_single_numbers_are_kept_and_its_sentence_is_not_copied(tagged, tmp_path):
+    splits, config = tagged
+    found = fit(splits, config, TrainConfig(epochs=1), tmp_path / "model")
+    for name, part in found.evidence.labelled.items():
+        assert part.sentences is getattr(splits, name)
+        assert [len(own) for own in (part.labels, part.told, part.counts, part.losses)] == [18, 18, 18, 6]
+        assert part.right.mean() == pytest.approx(getattr(found, name)["accuracy"])
+    assert list(found.evidence.labelled) == ["valid", "test"]
+    assert {name: len(own) for name, own in found.evidence.lengths.items()} == {"train": 12, "valid": 6, "test": 6}
+
+
+def test_of_labels_too_it_measures_how_far_back_it_reaches(tagged, tmp_path):
+    splits, config = tagged
+    found = fit(splits, config, TrainConfig(epochs=1), tmp_path / "model")
+    for reach in (found.reach_before, found.reach_after):
+        assert [layer.name for layer in reach.layers] == ["layer 1", "layer 1, backwards"]
+        assert reach.per_step
+    assert found.reach_after.sentence() in (tmp_path / "model" / "report.html").read_text()
+
+
+def test_without_a_folder_nothing_is_kept_of_single_words(tagged):
+    found = learn(*tagged, TrainConfig(epochs=1))
+    assert not found.evidence.labelled
+    assert found.valid["tokens"] == 18

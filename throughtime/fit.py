@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.identity import plain
@@ -18,7 +18,7 @@ from throughtime.environment import environment
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
-from throughtime.inspect.report import Answered, Evidence, answered, text_lengths, write_report
+from throughtime.inspect.report import Answered, Evidence, answered, labelled, text_lengths, write_report
 from throughtime.model import FILES, Model, ModelConfig, choose_device, read_config
 from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
@@ -195,9 +195,7 @@ def learn(
     watched = valid if len(valid) else data
 
     def reach() -> Reach | None:
-        if folder is None or not isinstance(watched.targets, Tensor):
-            return None
-        return measure(task, watched.inputs, watched.targets)
+        return None if folder is None or watched.targets is None else measure(task, watched.inputs, watched.targets)
 
     before = reach()
     resumed_at = run.prepare()
@@ -219,8 +217,7 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     task, parts = model.task, {"train": ready.train, "valid": ready.valid, "test": ready.test}
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
     if isinstance(task, Labeler):
-        told = {name: task.evaluate(model.batches(part)) for name, part in held_out.items()}
-        return Fitted(model, outcome, told.get("valid"), told.get("test"))
+        return _labels(model, outcome, ready, held_out, shown=shown)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
     calibration, evidence = None, Evidence()
     if isinstance(task, Classifier) and task.temperature is not None:
@@ -231,6 +228,21 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
         evidence = Evidence(lengths, {name: own.told for name, own in found.items() if own.told})
     scores = {name: own.scores for name, own in found.items()}
     return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence)
+
+
+def _labels(model: Model, outcome: Outcome, ready: Prepared, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+    """The same of words' labels; ``parts`` are those held out."""
+    task, scores, evidence = model.task, {}, Evidence()
+    assert isinstance(task, Labeler)
+    if not shown:
+        scores = {name: task.evaluate(model.batches(part)) for name, part in parts.items()}
+    else:
+        told = {}
+        for name, part in parts.items():
+            scores[name], told[name] = labelled(task, model.batches(part), part, ready.facts.counts)
+        every = {"train": ready.train, **parts}
+        evidence = Evidence({name: part.inputs.lengths.numpy() for name, part in every.items()}, labelled=told)
+    return Fitted(model, outcome, scores.get("valid"), scores.get("test"), evidence=evidence)
 
 
 @dataclass(frozen=True)

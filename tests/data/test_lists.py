@@ -203,6 +203,8 @@ def test_files_that_are_no_json_lines(write, content, said):
         ({"a": ["a"], "b": ["X"]}, {"text": "2"}, ("b", "a")),
         ({"tokens": ["a"], "ner_tags": ["X"], "pos_tags": ["Y"]}, {"label": "pos_tags"}, ("tokens", "pos_tags")),
         ({"tokens": ["a"], "ner_tags": ["X"], "pos_tags": ["Y"]}, {"label": "2"}, ("tokens", "ner_tags")),
+        ({"tokens": ["a"], "ner_tags": [0], "pos_tags": ["Y"]}, {}, ("tokens", "pos_tags")),
+        ({"tokens": ["a"], "words": [1], "tags": ["Y"]}, {}, ("tokens", "tags")),
         ({"tokens": ["a"], "tags": None, "x": [1]}, {"need_label": False}, ("tokens", "tags")),
         ({"tokens": ["a"]}, {"need_label": False}, ("tokens", "labels")),
         ({"tokens": ["a"]}, {"need_label": False, "label": "ner"}, ("tokens", "ner")),

@@ -148,8 +148,12 @@ def test_columns_that_cannot_be(write, format):
             new(path, text=column, label=column)
 
 
-def test_blank_lines_between_objects_are_said(write):
-    assert new(write("a", OBJECTS))[1].notes == ["1 blank line skipped (first: line 2)"]
+def test_what_was_chosen_and_passed_over_is_said(write):
+    assert new(write("a", OBJECTS))[1].notes == [
+        'the words are "tokens", their labels "ner_tags"',
+        "1 blank line skipped (first: line 2)",
+    ]
+    assert new(write("c", FILES["parquet"]))[1].notes == ['the words are "tokens", their labels "tags"']
     assert new(write("b", CHUNKS))[1].notes == []
 
 

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 
 import throughtime as tt
@@ -130,6 +131,12 @@ def test_a_random_state_decides():
     one, other = (clone(tt.SequenceLabeler(**ONCE, random_state=state)).fit(words, labels) for state in (7, 8))
     assert one.model_.config.run.seed == 7
     assert not (one.predict_proba(words)[0] == other.predict_proba(words)[0]).all()
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_proba"])
+def test_before_fit_there_are_no_answers(ask):
+    with pytest.raises(NotFittedError):
+        getattr(tt.SequenceLabeler(), ask)([["the", "dog"]])
 
 
 def objects(rows):

@@ -8,11 +8,24 @@ import pytest
 import torch
 
 from throughtime.data.columns import Example
+from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.readers.sentences import Sentence
+from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
-from throughtime.inspect.report import Answered, Chances, Evidence
+from throughtime.inspect.report import Answered, Chances, Evidence, Labelled
 from throughtime.metrics import MOST_IN_MATRIX
-from throughtime.model import Model, ModelConfig, TextModel
-from throughtime.tasks import Classes, Classifier, ClassifierConfig, Numbers, Rater, RaterConfig
+from throughtime.model import LabelModel, Model, ModelConfig, TextModel
+from throughtime.tasks import (
+    Classes,
+    Classifier,
+    ClassifierConfig,
+    Labeler,
+    LabelerConfig,
+    Numbers,
+    Rater,
+    RaterConfig,
+    Tags,
+)
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Record
 
@@ -136,5 +149,62 @@ def make_evidence(make_answered: Callable[..., Answered]) -> Callable[..., Evide
         own = {part: make_answered(chances, targets, texts) for part in parts}
         lengths = {"train": np.arange(1, 100), **{part: own[part].lengths for part in parts}}
         return Evidence(lengths, own)
+
+    return make
+
+
+@pytest.fixture
+def make_tagger() -> Callable[..., Model]:
+    """A model that labels words: tags where ``scheme`` is none, else spans of these types."""
+
+    def make(
+        names: Sequence[str] = ("LOC", "PER"), scheme: str | None = "bio", part: str = "valid", **result: Any
+    ) -> Model:
+        lexicon = Lexicon.learn([["some", "words"]], LexiconConfig())
+        labels = ["O", *(f"{letter}-{name}" for name in names for letter in "BIES")] if scheme else list(names)
+        targets = Tags(labels, (5,) * len(labels), scheme, "iobes" if scheme else None, "as the file shows")
+        network = LabelerConfig(hidden_size=4, embedding_size=3, character_size=3, character_hidden=2)
+        scores = {"accuracy": 0.75, "accuracy_unknown": 0.5, "loss": 0.25, "tokens": 60, "sequences": 20}
+        if scheme:
+            scores |= {"f1": 0.625, "precision": 0.5, "recall": 0.75, "f1_by_type": {names[0]: 0.375}}
+        told = {"reason": "done", "best": {"update": 20, "epoch": 2.0}, "updates": 20, "seconds": 75.0, part: scores}
+        data = {"train": {"path": "private/words.conll", "rows": 12}, "options": SentenceConfig().model_dump()}
+        config = ModelConfig(
+            task="label",
+            network=network,
+            vocabulary=LexiconConfig(),
+            train=TrainConfig(epochs=2).model_dump(),
+            data=data,
+            result=told | result,
+        )
+        return LabelModel(config, lexicon, Labeler(network, lexicon, targets))
+
+    return make
+
+
+@pytest.fixture
+def make_labelled() -> Callable[..., Labelled]:
+    """Sentences of ``(word, label, told)``, which spells a file; later words are more frequent, later losses less."""
+
+    def make(sentences: Sequence[Sequence[tuple[str, str, str]]], *, spans: bool = False, **more: Any) -> Labelled:
+        words = [word for sentence in sentences for word in sentence]
+        names = list(dict.fromkeys(name for _, *pair in words for name in pair))
+        read, line = [], 1
+        for sentence in sentences:
+            lines = list(range(line, line + len(sentence)))
+            tokens, labels = ([word[at] for word in sentence] for at in (0, 1))
+            read.append(Sentence(tokens, labels, lines, "folder/words.conll", " ", [], []))
+            line = lines[-1] + 2
+        made = {
+            "sentences": read,
+            "offsets": np.cumsum([0, *map(len, sentences)]),
+            "names": names,
+            "labels": np.array([names.index(label) for _, label, _ in words], dtype=np.int32),
+            "told": np.array([names.index(told) for *_, told in words], dtype=np.int32),
+            "counts": np.arange(len(words), dtype=np.int32),
+            "losses": -np.arange(len(sentences), dtype=np.float32),
+            "spans": spans,
+        }
+        return Labelled(**(made | more))
 
     return make

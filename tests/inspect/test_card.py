@@ -73,3 +73,22 @@ def test_interval_holds_the_share_and_stays_within_0_and_1(share, count):
     low, high = interval(share, count)
     assert 0 <= low <= share <= high <= 1
     assert low < high
+
+
+def test_of_spans_it_names_the_types(card, make_tagger):
+    content = card(make_tagger())
+    assert "| type of span | F1 on the validation data |" in content
+    assert "| LOC | 37.5% |\n| PER | – |" in content
+    assert "B-LOC" not in content
+
+
+def test_of_tags_it_names_them(card, make_tagger):
+    assert "- D\n- N\n" in card(make_tagger(["D", "N"], None))
+
+
+def test_settings_without_a_value_are_left_out(card, make_model, make_tagger):
+    for model in (make_model(), make_tagger()):
+        content = card(model)
+        settings = content[content.index("## Settings that matter") : content.index("## Limits")]
+        assert "hidden size" in settings
+        assert "–" not in settings

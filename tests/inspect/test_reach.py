@@ -11,10 +11,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.inspect.test_report import Page
+from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.words import Words
 from throughtime.inspect.reach import Layer, Reach, measure
 from throughtime.inspect.report.fading import fading
 from throughtime.ragged import Ragged
-from throughtime.tasks import Classes, Classifier, ClassifierConfig
+from throughtime.tasks import Classes, Classifier, ClassifierConfig, Labeler, LabelerConfig, Tags
 
 CELLS = ("elman", "gru", "lstm")
 TEXTS = [[2, 7, 9, 5, 3], [2, 8, 3], [2, 11, 6, 6, 4, 3]]
@@ -155,6 +157,82 @@ def test_counts_the_units_that_are_at_their_bounds():
     assert measured(task).layers[0].saturated == {"h": pytest.approx(1 / 3)}
 
 
+# ---- a loss of every step ----
+
+SENTENCES = [["the", "dogs", "of", "the", "man", "bark"], ["a", "dog", "barks"], ["bark"]]
+TAGGED = [["D", "N", "P", "D", "N", "V"], ["D", "N", "V"], ["V"]]
+
+
+def make_labeler(cell: str = "gru", sentences: list[list[str]] = SENTENCES, **options: object) -> tuple[Labeler, Words]:
+    torch.manual_seed(0)
+    lexicon = Lexicon.learn(SENTENCES, LexiconConfig())
+    plain = {"hidden_size": 5, "embedding_size": 4, "character_size": 3, "character_hidden": 2, "cell": cell}
+    task = Labeler(LabelerConfig(**{**plain, **options}), lexicon, Tags(["D", "N", "P", "V"]))
+    for parameter in task.recurrent.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return task, lexicon.encode(sentences)
+
+
+def tags_of(sentences: list[list[str]]) -> Ragged:
+    return Ragged.from_list([["DNPV".index(tag) for tag in tags] for tags in sentences])
+
+
+@pytest.mark.parametrize("decoder", ["softmax", "crf"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_of_words_it_is_the_slope_of_the_last_ones_loss(cell, decoder):
+    """The state handed from the first part of a sentence to the rest is shaken, one value after another."""
+    sentence, back = SENTENCES[0], 3
+    task, words = make_labeler(cell, [sentence], bidirectional=False, decoder=decoder)
+    found = measure(task, words, tags_of(TAGGED[:1])).layers[0].norms[back]
+    task = task.double().eval()
+    first, rest = (words.forms.symbols.new_tensor(part) for part in (range(3), range(3, 6)))
+    vectors = task.words(words.forms.symbols.long(), words.forms.characters)
+    read = vectors[words.values.long()].detach()
+
+    @torch.no_grad()
+    def loss(parts: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        outputs, _ = task.recurrent(read[rest][:, None], parts if cell == "lstm" else parts[0])
+        return F.cross_entropy(task.head(outputs[-1]), torch.tensor([3]))
+
+    _, state = task.recurrent(read[first][:, None])
+    state = tuple(part.detach() for part in (state if cell == "lstm" else (state,)))
+    slopes = []
+    for number, part in enumerate(state):
+        for unit in range(part.numel()):
+            step = torch.zeros_like(part).view(-1)
+            step[unit] = 1e-5
+            up, down = (
+                loss(tuple(p + sign * step.view_as(p) * (n == number) for n, p in enumerate(state))) for sign in (1, -1)
+            )
+            slopes.append((up - down) / 2e-5)
+    assert found == pytest.approx(float(torch.stack(slopes).norm()), rel=1e-6)
+
+
+def test_of_words_a_backward_direction_is_measured_from_the_first_one():
+    """Sentences turned round, and the directions' weights exchanged, exchange what is found."""
+    (task, words), (turned, back) = make_labeler(), make_labeler(sentences=[sentence[::-1] for sentence in SENTENCES])
+    weights = task.recurrent.state_dict()
+    turned.recurrent.load_state_dict(
+        {name: weights[name.removesuffix("_reverse") if "_reverse" in name else f"{name}_reverse"] for name in weights}
+    )
+    turned.head.weight.data = task.head.weight.data.roll(5, dims=1)
+    forwards, backwards = measure(task, words, tags_of(TAGGED)).layers
+    other = measure(turned, back, tags_of([tags[::-1] for tags in TAGGED])).layers
+    assert [forwards.name, backwards.name] == ["layer 1", "layer 1, backwards"]  # and none of the letters
+    assert forwards.norms == pytest.approx(other[1].norms, rel=1e-9)
+    assert backwards.norms == pytest.approx(other[0].norms, rel=1e-9)
+    assert forwards.norms != pytest.approx(backwards.norms, rel=1e-2)
+
+
+def test_of_words_it_speaks_of_sentences():
+    task, words = make_labeler()
+    reach = measure(task, words, tags_of(TAGGED), steps=4)
+    assert (reach.per_step, reach.sequences, reach.median_length, len(reach.layers[0].norms)) == (True, 3, 3, 4)
+    assert "words back and" in reach.sentence()
+    assert "sentences" in reach.sentence()
+    assert Reach.from_json(json.loads(json.dumps(reach.to_json()))) == reach
+
+
 def test_leaves_the_task_as_it_was():
     task = make_task().train()
     before = {name: value.clone() for name, value in task.state_dict().items()}
@@ -171,13 +249,6 @@ def test_leaves_the_task_as_it_was():
 def test_says_what_is_missing():
     with pytest.raises(ValueError, match="expected at least one sequence with steps, found none"):
         measured(make_task(), [[]], torch.tensor([0]))
-
-    class Bare(nn.Module):
-        def loss(self, batch, state=None):
-            return torch.zeros(()), state
-
-    with pytest.raises(ValueError, match="expected a task with a recurrent layer, found none"):
-        measured(Bare())
 
 
 def test_is_read_as_it_was_written():

@@ -30,7 +30,7 @@ class LexiconConfig(Config):
     lowercase: bool = Field(True, description="read a word's capitals as small letters; its letters keep them")
     min_count: int = Field(1, ge=1, description="leave out words seen less often than this in training")
     vocab_size: int = Field(50_000, ge=5, description="keep at most this many words, the most frequent")
-    spelling: bool = Field(True, description="also read each word's first and last letters and its shape")
+    spelling: bool = Field(False, description="also read each word's first and last letters and its shape")
     characters: bool = Field(True, description="also read each word letter by letter")
 
 

@@ -21,7 +21,7 @@ from throughtime.data.readers.jsonl_lists import open_jsonl_lists
 from throughtime.data.readers.lists import ListFile
 from throughtime.data.readers.names import is_number
 from throughtime.data.readers.parquet_lists import RowSentence, open_parquet_lists
-from throughtime.data.readers.rows import Tally
+from throughtime.data.readers.rows import Tally, printable
 from throughtime.data.readers.sentences import Sentence
 from throughtime.errors import DataError, UsageError
 
@@ -122,6 +122,7 @@ def open_new_sentences(path: StrPath, options: SentenceConfig) -> Generator[NewS
     if format in _LISTS:
         opened = _open_lists(path, source, format, need_label=True, tally=tally)
         source = replace(source, text=opened.columns.text, label=opened.columns.label)
+        tally.say(f'the words are "{printable(opened.columns.text)}", their labels "{printable(opened.columns.label)}"')
         sentences = opened.sentences
     else:
         sentences = read_tagged(path, source)

@@ -9,13 +9,24 @@ from typing import Any
 
 from throughtime.model import Model
 from throughtime.storage import write_atomically
-from throughtime.tasks import TASKS
+from throughtime.tasks import TASKS, Tags
 from throughtime.tasks.targets import Measure
 
-__all__ = ["PARTS", "interval", "write_card"]
+__all__ = ["PARTS", "interval", "named", "write_card"]
 
 THAT_MATTER = (
-    *("tokens", "lowercase", "max_length", "cell", "hidden_size", "num_layers", "bidirectional", "pooling"),
+    *(
+        "tokens",
+        "lowercase",
+        "max_length",
+        "spelling",
+        "characters",
+        "cell",
+        "hidden_size",
+        "num_layers",
+        "bidirectional",
+        "pooling",
+    ),
     *("dropout", "word_dropout", "optimizer", "lr", "batch_size", "seed"),
 )
 PARTS = {"test": "test", "valid": "validation"}
@@ -133,7 +144,7 @@ def _calibrated(result: dict[str, Any]) -> str:
     return CALIBRATED.format(found["temperature"]) if found else UNCALIBRATED
 
 
-def interval(share: float, count: int) -> tuple[float, float]:
+def interval(share: float, count: float) -> tuple[float, float]:
     """Where the true share lies in 95 of 100 samples: Wilson's interval (1927).
 
     >>> tuple(round(bound, 3) for bound in interval(0.9, 100))
@@ -174,18 +185,24 @@ def _size(scores: dict[str, Any]) -> int:
     return int(scores["tokens"] if "tokens" in scores else scores["examples"])
 
 
+def named(model: Model) -> list[str]:
+    """What it tells apart: its labels; of spans their types, which are no labels of the file by themselves."""
+    targets = model.task.targets
+    return (targets.types if isinstance(targets, Tags) else []) or model.labels
+
+
 def _labels(model: Model) -> str:
-    """The labels, with their F1 where it is known."""
-    result = model.config.result
+    """The labels, or the types of spans, with their F1 where it is known."""
+    result, names = model.config.result, named(model)
     part = next((part for part in PARTS if result.get(part)), None)
-    if not model.labels:
+    if not names:
         return "Any number."
-    if part is None or "f1_by_class" not in result[part]:
-        return "\n".join(f"- {_escape(label)}" for label in model.labels)
-    f1 = result[part]["f1_by_class"]
-    return _table(
-        ("label", f"F1 on the {PARTS[part]} data"), [(_escape(label), f"{f1[label]:.1%}") for label in model.labels]
-    )
+    spans = names != model.labels
+    f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})
+    if part is None or not f1:
+        return "\n".join(f"- {_escape(name)}" for name in names)
+    rows = [(_escape(name), f"{f1[name]:.1%}" if name in f1 else "–") for name in names]
+    return _table(("type of span" if spans else "label", f"F1 on the {PARTS[part]} data"), rows)
 
 
 def _data(data: dict[str, Any], called: str) -> str:
@@ -205,7 +222,8 @@ def _settings(model: Model) -> str:
     chosen = config.vocabulary.model_dump() | config.network.model_dump() | config.train | config.run.model_dump()
     wanted = {name.replace("_", " "): chosen[name] for name in THAT_MATTER if name in chosen}
     wanted |= {"symbols known": len(model.vocabulary), "updates": config.result.get("updates")}
-    return _table(("setting", "value"), [(name, _value(value)) for name, value in wanted.items()])
+    rows = [(name, _value(value)) for name, value in wanted.items() if value is not None]
+    return _table(("setting", "value"), rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from throughtime.data.batches import Batch
+from throughtime.data.words import Words
 from throughtime.nn.recurrent import Recurrent
 from throughtime.ops import Pass, Trace
 from throughtime.ragged import Ragged
 
-__all__ = ["FELT", "Layer", "Measurable", "Reach", "measure"]
+__all__ = ["FELT", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure"]
 
 FELT = 0.01
 """A state counts as reached where the gradient has at least this share of its largest norm."""
@@ -26,14 +26,12 @@ SHARE = 0.25
 SEQUENCES, STEPS = 32, 400
 
 
-class Measurable(Protocol):
-    """A ``torch.nn.Module`` with recurrent layers and a mean loss, such as :class:`throughtime.tasks.Classifier`."""
+class _Reads(Protocol):
+    """A ``torch.nn.Module`` that reads sequences by a recurrence."""
 
-    def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, Any]:
-        """The mean loss of a batch, and a state."""
-
-    def modules(self) -> Iterator[nn.Module]:
-        """As ``torch.nn.Module`` has it."""
+    @property
+    def recurrent(self) -> Recurrent:
+        """What reads the sequences; what reads parts of a step, such as a word's letters, is another."""
 
     def eval(self) -> Any:
         """As ``torch.nn.Module`` has it."""
@@ -43,6 +41,20 @@ class Measurable(Protocol):
 
     def cpu(self) -> Any:
         """As ``torch.nn.Module`` has it."""
+
+
+class Measurable(_Reads, Protocol):
+    """One with a mean loss of whole sequences, such as :class:`throughtime.tasks.Classifier`."""
+
+    def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, Any]:
+        """The mean loss of a batch, and a state."""
+
+
+class MeasurableSteps(_Reads, Protocol):
+    """One with a loss of every step, such as :class:`throughtime.tasks.Labeler`."""
+
+    def step_losses(self, batch: Batch) -> Tensor:
+        """``[N]`` each step's own loss."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +93,13 @@ class Reach:
         layers: one for each direction of each layer, nearest the input first.
         sequences: how many were measured.
         median_length: of these sequences, in steps.
+        per_step: whether the losses are those of single steps.
     """
 
     layers: tuple[Layer, ...]
     sequences: int
     median_length: int
+    per_step: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and words."""
@@ -100,7 +114,7 @@ class Reach:
         True
         """
         layers = tuple(Layer(**{**layer, "norms": tuple(layer["norms"])}) for layer in content["layers"])
-        return cls(layers, content["sequences"], content["median_length"])
+        return cls(layers, content["sequences"], content["median_length"], content.get("per_step", False))
 
     def sentence(self) -> str:
         """How far back the model reaches, through the layer nearest the input, which all others build upon.
@@ -113,25 +127,33 @@ class Reach:
         """
         first = [layer for layer in self.layers if layer.number == self.layers[0].number]
         reached = min(layer.steps for layer in first)
+        texts, steps, loss = (
+            ("sentences", "words", "a word's loss") if self.per_step else ("texts", "steps", "the loss")
+        )
         ways = [
-            f"{layer.steps} steps {'back' if not layer.backwards else 'ahead, reading backwards'}" for layer in first
+            f"{layer.steps} {steps} {'back' if not layer.backwards else 'ahead, reading backwards'}" for layer in first
         ]
         whole = reached >= self.median_length - 1
         verdict = (
-            f"Half of the texts have no more than {self.median_length} steps: it reaches over the whole of them."
+            f"Half of the {texts} have no more than {self.median_length} {steps}: it reaches over the whole of them."
             if whole
-            else f"Half of the texts are longer than {self.median_length} steps, "
-            "and of what stands further back in them the model learns next to nothing."
+            else f"Half of the {texts} are longer than {self.median_length} {steps}, "
+            f"and of what stands further {'off' if self.per_step else 'back in them'} the model learns next to nothing."
         )
         furthest = " or more" if all(layer.steps == len(layer.norms) - 1 for layer in first) else ""
         return (
-            f"This model reaches {' and '.join(ways)}{furthest}: there the gradient of the loss still has "
+            f"This model reaches {' and '.join(ways)}{furthest}: there the gradient of {loss} still has "
             f"{FELT:.0%} of its largest norm. {verdict}"
         )
 
 
 def measure(
-    task: Measurable, inputs: Ragged, targets: Tensor, *, sequences: int = SEQUENCES, steps: int = STEPS
+    task: Measurable | MeasurableSteps,
+    inputs: Ragged | Words,
+    targets: Tensor | Ragged,
+    *,
+    sequences: int = SEQUENCES,
+    steps: int = STEPS,
 ) -> Reach:
     """Measure how strongly the loss depends on the state ``k`` steps before the end of the reading.
 
@@ -145,6 +167,10 @@ def measure(
     direction has its own reading order: ``k`` steps before its last one, which is the sequence's first, so that
     ``s_{1+k}`` takes the place of ``s_{T_b-k}``. ``k`` goes as far as a quarter of the sequences do.
 
+    Where every step has a target, the sum of all losses would feel every state at first hand, and nothing of it would
+    fade. ``L_b`` is then the loss of one step alone, where the reading ends: the last one's for forward directions, the
+    first one's for backward ones.
+
     This is the product of Jacobians of Bengio, Simard & Frasconi 1994 and of Pascanu, Mikolov & Bengio 2013 (eq. 5),
     seen from the loss. It is computed on a copy of the task in float64, without dropout, by the reference recurrence:
     exact, and the same on every machine up to rounding.
@@ -153,14 +179,14 @@ def measure(
     relu units with ``h = 0``.
 
     Args:
-        task: has recurrent layers, and a mean loss of a batch.
+        task: reads by a recurrence, and has a mean loss of a batch, or a loss of each step.
         inputs: ``B`` sequences, as the task takes them; empty ones are passed over.
-        targets: ``[B, …]``, one for each.
+        targets: ``[B, …]``, one for each; or one a step, ragged as the inputs are.
         sequences: at most so many are measured, evenly spread over the batch.
         steps: of longer sequences the last so many.
 
     Raises:
-        ValueError: without a recurrent layer, or without a sequence that has steps.
+        ValueError: without a sequence that has steps.
 
     >>> from throughtime.tasks import Classes, Classifier, ClassifierConfig
     >>> _ = torch.manual_seed(0)
@@ -170,41 +196,64 @@ def measure(
     >>> len(reach.layers[0].norms), reach.median_length, sorted(reach.layers[0].saturated)
     (5, 3, ['h'])
     """
-    chosen, wanted = _subsample(inputs, targets, sequences, steps)
+    rows = _subsample(inputs.lengths, sequences)
+    chosen = _last(inputs.take(rows), steps)
+    wanted = _double(targets.cpu()[rows]) if isinstance(targets, Tensor) else _last(targets.take(rows), steps).values
     task = copy.deepcopy(task)
     task.cpu()
     task.double()
     task.eval()
-    trace = Trace()
-    found = [module for module in task.modules() if isinstance(module, Recurrent)]
-    if not found:
-        raise ValueError("expected a task with a recurrent layer, found none")
-    for module in found:
-        module.op = trace.layer  # of this copy alone
+    trace, per_step = Trace(), isinstance(targets, Ragged)
+    read = chosen.steps if isinstance(chosen, Words) else chosen
+    task.recurrent.op = trace.layer  # of this copy alone
     with torch.enable_grad():
-        loss, _ = task.loss(Batch(chosen, wanted, tuple(range(len(chosen)))))
-        # The mean's share of each sequence's own loss is the same for all of them.
-        gradients = _gradients(loss * len(chosen), trace.passes)
+        losses = _losses(task, Batch(chosen, wanted, tuple(range(len(rows)))), read, per_step)
+        gradients = _gradients(losses, trace.passes)
     layers = tuple(
-        Layer(number, run.reverse, _by_distance(chosen, own, reverse=run.reverse), _saturated(run))
+        Layer(number, run.reverse, _by_distance(read, own, reverse=run.reverse), _saturated(run))
         for number, run, own in zip(_numbers(trace.passes), trace.passes, gradients, strict=True)
     )
-    return Reach(layers, len(chosen), int(chosen.lengths.median()))
+    return Reach(layers, len(read), int(read.lengths.median()), per_step)
 
 
-def _subsample(inputs: Ragged, targets: Tensor, sequences: int, steps: int) -> tuple[Ragged, Tensor]:
-    """On the CPU, vectors in float64."""
-    rows = inputs.lengths.nonzero().flatten()
+def _subsample(lengths: Tensor, sequences: int) -> Tensor:
+    """Rows of sequences with steps."""
+    rows = lengths.nonzero().flatten()
     if not len(rows):
         raise ValueError("expected at least one sequence with steps, found none")
     places = torch.linspace(0, len(rows) - 1, min(sequences, len(rows)), dtype=torch.float64)
-    rows = rows[places.round().long()]
-    values = inputs.values.cpu()
-    kept = inputs.with_values(values).take(rows)
-    kept = kept.with_values(kept.values.double() if values.is_floating_point() else kept.values.long())
-    wanted = targets.cpu()[rows]
-    cut = Ragged.from_list([sequence[-steps:] for sequence in kept])
-    return cut, wanted.double() if wanted.is_floating_point() else wanted
+    return rows[places.round().long()]
+
+
+@overload
+def _last(inputs: Ragged, steps: int) -> Ragged: ...
+
+
+@overload
+def _last(inputs: Words, steps: int) -> Words: ...
+
+
+def _last(inputs: Ragged | Words, steps: int) -> Ragged | Words:
+    """The last steps of each sequence, on the CPU."""
+    if isinstance(inputs, Words):
+        words = inputs.to("cpu")
+        return Words(_last(words.steps, steps), words.forms)
+    cut = Ragged.from_list([sequence[-steps:] for sequence in inputs.to("cpu")])
+    return cut.with_values(_double(cut.values))
+
+
+def _double(values: Tensor) -> Tensor:
+    return values.double() if values.is_floating_point() else values.long()
+
+
+def _losses(task: Measurable | MeasurableSteps, batch: Batch, read: Ragged, per_step: bool) -> tuple[Tensor, Tensor]:
+    """The sum of the sequences' losses, as a forward direction and as a backward one ends its reading."""
+    if not per_step:
+        loss, _ = cast(Measurable, task).loss(batch)
+        # The mean's share of each sequence's own loss is the same for all of them.
+        return loss * len(batch), loss * len(batch)
+    losses = cast(MeasurableSteps, task).step_losses(batch)
+    return losses[read.offsets[1:] - 1].sum(), losses[read.offsets[:-1]].sum()
 
 
 def _numbers(passes: list[Pass]) -> list[int]:
@@ -215,14 +264,20 @@ def _numbers(passes: list[Pass]) -> list[int]:
     return numbers
 
 
-def _gradients(loss: Tensor, passes: list[Pass]) -> list[list[Tensor]]:
-    """For every pass the norm of the gradient of every step's state, ``[n_t]`` each."""
-    parts = [part for run in passes for state in run.states for part in state]
-    gradients = iter(torch.autograd.grad(loss, parts, materialize_grads=True))
-    return [
-        [torch.stack([next(gradients).square().sum(1) for _ in state]).sum(0).sqrt() for state in run.states]
-        for run in passes
-    ]
+def _gradients(losses: tuple[Tensor, Tensor], passes: list[Pass]) -> list[list[Tensor]]:
+    """For every pass the norm of the gradient of every step's state, ``[n_t]`` each.
+
+    Args:
+        losses: that of forward passes, and that of backward ones.
+        passes: whose states they are.
+    """
+    found = []
+    for run in passes:
+        parts = [part for state in run.states for part in state]
+        gradients = iter(torch.autograd.grad(losses[run.reverse], parts, retain_graph=True, materialize_grads=True))
+        own = [torch.stack([next(gradients).square().sum(1) for _ in state]).sum(0).sqrt() for state in run.states]
+        found.append(own)
+    return found
 
 
 def _by_distance(inputs: Ragged, norms: list[Tensor], *, reverse: bool) -> tuple[float, ...]:

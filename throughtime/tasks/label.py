@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -38,6 +38,8 @@ from throughtime.tasks.targets import Measure
 
 __all__ = ["Labeler", "LabelerConfig", "Tags"]
 
+Heard = Callable[[Batch, Sequence[Sequence[str]], Tensor], None]
+
 NOT_SEEN = -1
 """The number of a label that training did not show."""
 
@@ -66,7 +68,9 @@ class LabelerConfig(Config):
     word_dropout: float = Field(
         1.0, ge=0, description="a word seen n times is shown as <unk> with probability x / (x + n) in training"
     )
-    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence")
+    recurrent_dropout: float = Field(
+        0.25, ge=0, lt=1, description="share of h hidden from the recurrence, per sequence"
+    )
     decoder: Literal["auto", "softmax", "crf"] = Field(
         "auto", description="each tag alone, or a sentence's together; auto: crf for spans that are read both ways"
     )
@@ -101,7 +105,7 @@ class LabelerConfig(Config):
 
     def epochs(self, lexicon: LexiconConfig) -> int:
         """How many passes over the data are usually enough."""
-        return 20
+        return 10
 
 
 @dataclass(frozen=True)
@@ -204,8 +208,14 @@ class Tags:
         """What it finds."""
         if self.scheme is None:
             return f"Tagger: {len(self.labels)} labels"
-        types = sorted({tag.type for tag in map(parse, self.labels) if tag and tag.type})
+        types = self.types
         return f"Span finder: {', '.join(types)}" if 0 < len(types) <= 6 else "Span finder"
+
+    @property
+    def types(self) -> list[str]:
+        """The types of spans, by alphabet; none where tags are no spans, or letters alone."""
+        found = map(parse, self.labels) if self.scheme else ()
+        return sorted({tag.type for tag in found if tag and tag.type})
 
 
 def _all_of(counts: Counter[str], scheme: Scheme) -> list[str]:
@@ -349,13 +359,19 @@ class Labeler(nn.Module):
             return (total / lengths.clamp(min=1)).sum() / max(1, len(total)), state
         return total.sum() / lengths.sum().clamp(min=1), state
 
+    def step_losses(self, batch: Batch) -> Tensor:
+        """``[N]``: the cross-entropy of each word's own scores; 0 for a label never seen.
+
+        Also where a CRF chooses: a tag's marginal probability hangs on all words' scores through the chain of tags,
+        which would hide how far the recurrence itself carries something.
+        """
+        scores, _ = self(batch.inputs)
+        return F.cross_entropy(scores.values, known(batch.targets), reduction="none", ignore_index=NOT_SEEN)
+
     def _losses(self, scores: Ragged, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Each sentence's loss, and the words that it is of; sentences with labels never seen count as if empty."""
-        seen = targets != NOT_SEEN
-        if not bool(seen.all()):
-            rows = torch.ones(len(scores), dtype=torch.bool, device=seen.device)
-            rows[scores.row_of_step[~seen]] = False
-            kept = rows.nonzero()[:, 0].cpu()
+        kept = _wholly_seen(scores, targets)
+        if len(kept) < len(scores):
             targets = scores.with_values(targets).take(kept).values
             scores = scores.take(kept)
         if self.crf is not None and len(scores):
@@ -364,19 +380,30 @@ class Labeler(nn.Module):
         total = losses.new_zeros(len(scores)).index_add(0, scores.row_of_step, losses)
         return total, scores.lengths.to(losses.device)
 
-    def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
+    def evaluate(self, batches: Iterable[Batch], heard: Heard | None = None) -> dict[str, Any]:
         """``accuracy``, ``accuracy_unknown``, ``precision``, ``recall``, ``f1``, ``f1_by_type``, ``loss`` and sizes.
 
         Spans are counted exactly, as conlleval does; of labels that are no spans these are none. A label that training
         did not show is never answered rightly, and the loss is of the sentences without such a one; none if there are
         no words to tell it by.
+
+        Args:
+            batches: of a dataset with its examples.
+            heard: is told each batch, the labels of its sentences as their file writes them, and each one's loss
+                ``[B]``: NaN for those with a label never seen.
         """
         tally = _Tally(self.targets)
         with self._answering():
             for batch in batches:
-                scores, _ = self(batch.inputs)
-                tally.lose(*self._losses(scores, known(batch.targets)))
-                tally.add(batch, self._best(scores))
+                targets, (scores, _) = known(batch.targets), self(batch.inputs)
+                losses, lengths = self._losses(scores, targets)
+                tally.lose(losses, lengths)
+                told = [self.targets.decode(numbers) for numbers in self._best(scores).to("cpu").to_list()]
+                tally.add(batch, told)
+                if heard is not None:
+                    each = torch.full((len(batch),), torch.nan)
+                    each[_wholly_seen(scores, targets)] = losses.float().cpu()
+                    heard(batch, told, each)
         return tally.metrics()
 
     def score(self, metrics: dict[str, Any]) -> tuple[float, float]:
@@ -400,13 +427,13 @@ class _Tally:
         self._loss += float(totals.double().sum())
         self._lost += int(lengths.sum())
 
-    def add(self, batch: Batch, answers: Ragged) -> None:
-        """Add a batch's answers ``[N]``."""
+    def add(self, batch: Batch, answers: Sequence[Sequence[str]]) -> None:
+        """Add the labels told of a batch's sentences."""
         symbols = batch.inputs.forms.symbols[:, 0].cpu()
         unknown = (symbols[batch.inputs.values.cpu()] == UNK).tolist()
         begin = 0
-        for sentence, numbers in zip(batch.examples, answers.to("cpu").to_list(), strict=True):
-            labels, told = sentence.labels or [], self._targets.decode(numbers)
+        for sentence, told in zip(batch.examples, answers, strict=True):
+            labels = sentence.labels or []
             for new, label, answer in zip(unknown[begin : begin + len(told)], labels, told, strict=True):
                 self._words[new] += 1
                 self._right[new] += label == answer
@@ -431,6 +458,13 @@ class _Tally:
             "tokens_unknown": self._words[True],
             "sequences": self._sentences,
         }
+
+
+def _wholly_seen(scores: Ragged, targets: Tensor) -> Tensor:
+    """The rows, on the CPU, of the sentences without a label never seen."""
+    rows = torch.ones(len(scores), dtype=torch.bool, device=targets.device)
+    rows[scores.row_of_step[targets == NOT_SEEN]] = False
+    return rows.nonzero()[:, 0].cpu()
 
 
 def _constraints(targets: Tags) -> dict[str, Tensor]:

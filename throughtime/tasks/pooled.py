@@ -19,6 +19,7 @@ from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
 from throughtime.nn.linear import Linear
 from throughtime.nn.pooling import make_pooling
+from throughtime.nn.recurrent import Recurrent
 from throughtime.ragged import Ragged
 
 __all__ = ["Pooled", "PooledConfig"]
@@ -122,6 +123,11 @@ class Pooled(nn.Module):
             spelling=vocabulary.spelling,
             vectors=isinstance(vocabulary, Vectors),
         )
+
+    @property
+    def recurrent(self) -> Recurrent:
+        """What reads the sequences."""
+        return self.encoder.recurrent
 
     def forward(self, inputs: Ragged) -> Tensor:
         """``[B, O]`` of ``B`` sequences of symbols."""

@@ -63,7 +63,7 @@ def choose_lists(
 
     Args:
         names: the keys or columns.
-        lists: those that hold lists; of well-known names one of these is taken.
+        lists: those that hold lists; a well-known name is taken if it is the only one of these, or of `plain`.
         plain: those that hold lists of texts, all of one length as far as that can be seen.
         wanted: names, or numbers from 1, of the words and the labels that were asked for.
         path: the file.
@@ -83,8 +83,8 @@ def choose_lists(
     if text is not None and text == label:
         raise UsageError(f'the text and the label cannot be the same, "{printable(text)}"')
     known = [_known(names, lists, kind, (text, label)) for kind in (WORDS_NAMES, TAGS_NAMES)]
-    text = text or _only(known[0])
-    label = label or _only([name for name in known[1] if name != text])
+    text = text or _plainest(known[0], plain)
+    label = label or _plainest([name for name in known[1] if name != text], plain)
     if len(plain) == 2 and (text in plain) != (label in plain):
         text = text or _only([name for name in plain if name != label])
         label = label or _only([name for name in plain if name != text])
@@ -160,6 +160,11 @@ def _known(
 ) -> list[str]:
     """Give those under a well-known name that are not taken."""
     return [name for name in names if name in lists and name not in taken and name.strip().casefold() in kind]
+
+
+def _plainest(names: Sequence[str], plain: Collection[str]) -> str | None:
+    """Give the only name, or of several the only one whose lists hold texts."""
+    return _only(names) or _only([name for name in names if name in plain])
 
 
 def _only(names: Sequence[str]) -> str | None:

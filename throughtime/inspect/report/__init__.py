@@ -10,17 +10,21 @@ from throughtime.inspect.report.calibration import calibration
 from throughtime.inspect.report.confusion import confusions
 from throughtime.inspect.report.evidence import Answered, Chances, Evidence, answered, text_lengths
 from throughtime.inspect.report.fading import fading
+from throughtime.inspect.report.labelled import Labelled, labelled
 from throughtime.inspect.report.learning import learning
 from throughtime.inspect.report.lengths import lengths
 from throughtime.inspect.report.origin import origin
 from throughtime.inspect.report.page import page
+from throughtime.inspect.report.rarity import rarity, sentence_lengths
 from throughtime.inspect.report.scores import header, scores
+from throughtime.inspect.report.sentences import worst_sentences
+from throughtime.inspect.report.tags import tag_confusions
 from throughtime.inspect.report.worst import worst
 from throughtime.model import Model
 from throughtime.storage import write_atomically
 from throughtime.train.protocol import Record
 
-__all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths", "write_report"]
+__all__ = ["Answered", "Chances", "Evidence", "Labelled", "answered", "labelled", "text_lengths", "write_report"]
 
 NOTHING = Evidence()
 
@@ -42,15 +46,32 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
     sections = [
         header(model),
         scores(model, evidence),
-        *confusions(model, evidence),
-        *worst(model, evidence),
-        *lengths(model, evidence),
-        *calibration(model, evidence),
+        *(_of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)),
         learning(model, history),
         *_reach(model),
         *origin(model),
     ]
     write_atomically(path, page(model.task.targets.title(), sections))
+
+
+def _of_texts(model: Model, evidence: Evidence) -> list[str]:
+    """Where it fails, and when to believe it."""
+    return [
+        *confusions(model, evidence),
+        *worst(model, evidence),
+        *lengths(model, evidence),
+        *calibration(model, evidence),
+    ]
+
+
+def _of_words(evidence: Evidence) -> list[str]:
+    """The same of a model that labels words."""
+    return [
+        *tag_confusions(evidence),
+        *worst_sentences(evidence),
+        *rarity(evidence),
+        *sentence_lengths(evidence),
+    ]
 
 
 def _reach(model: Model) -> list[str]:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import TALL, box, section, short, table
+from throughtime.metrics import SpanScore
 from throughtime.model import Model
 
-__all__ = ["Pairs", "confusions", "count_classes", "count_pairs"]
+__all__ = [
+    "Nouns",
+    "Pairs",
+    "confusions",
+    "count_classes",
+    "count_pairs",
+    "matrix",
+    "mistakes",
+    "one_by_one",
+    "score_pairs",
+]
 
 MOST_MISTAKES = 10
 FEW, MANY = 4, 12
@@ -22,6 +33,16 @@ DEEPEST = 0.55
 
 Pairs = Counter[tuple[int, int]]
 """How often each true class was taken for each class, by their numbers."""
+
+
+class Nouns(NamedTuple):
+    """What is taken for another, and what has it."""
+
+    kind: str
+    things: str
+
+
+CLASSES = Nouns("class", "texts")
 
 
 def count_pairs(scores: dict[str, Any], part: Answered | None) -> Pairs:
@@ -51,11 +72,14 @@ def confusions(model: Model, evidence: Evidence) -> list[str]:
     pairs = count_pairs(scores, evidence.answered.get(part))
     if not pairs:
         return []
-    matrix = _matrix(model.labels, scores["confusion"]) if "confusion" in scores else ""
-    mistakes = _mistakes(model.labels, pairs)
-    found = [section("Where it errs", f"<p>{_matrix_note(name, bool(matrix))}</p>{matrix}{mistakes}")]
+    labels, drawn = model.labels, "confusion" in scores
+    table = matrix(labels, labels, pairs) if drawn else ""
+    worst = mistakes(labels, labels, pairs, CLASSES)
+    found = [section("Where it errs", f"<p>{_matrix_note(name, drawn)}</p>{table}{worst}")]
     if "f1_by_class" in scores:
-        text = f"<p>On the {name} data, the best first.</p>{_classes(model.labels, scores['f1_by_class'], pairs)}"
+        f1, counts = scores["f1_by_class"], score_pairs(pairs, len(labels))
+        classes = [(label, f1[label], counts[number]) for number, label in enumerate(labels)]
+        text = f"<p>On the {name} data, the best first.</p>{one_by_one(classes, Nouns('class', 'examples'))}"
         found.append(section("Each class", text))
     return found
 
@@ -66,19 +90,21 @@ def _matrix_note(name: str, drawn: bool) -> str:
     return f"On the {name} data: each row a true class, each column what it was taken for. Colour: the row's share."
 
 
-def _matrix(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    size = "few" if len(labels) <= FEW else "many" if len(labels) > MANY else ""
-    head = "".join(f'<th scope="col">{short(label)}</th>' for label in labels)
-    rows = "".join(_matrix_row(labels, number, row) for number, row in enumerate(counts))
+def matrix(rows: Sequence[str], columns: Sequence[str], pairs: Pairs) -> str:
+    """The picture: what is true in the rows, what it was taken for in the columns; right on the diagonal."""
+    most = max(len(rows), len(columns))
+    size = "few" if most <= FEW else "many" if most > MANY else ""
+    head = "".join(f'<th scope="col">{short(label)}</th>' for label in columns)
+    body = "".join(_matrix_row(label, [pairs[i, j] for j in range(len(columns))], i) for i, label in enumerate(rows))
     corner = '<td class="axis">true ↓ taken for →</td>'
-    content = f"<thead><tr>{corner}{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
-    return box("Confusion matrix", f'<table class="confusion {size}">{content}</table>', len(labels) > TALL)
+    content = f"<thead><tr>{corner}{head}</tr></thead>\n<tbody>\n{body}</tbody>"
+    return box("Confusion matrix", f'<table class="confusion {size}">{content}</table>', len(rows) > TALL)
 
 
-def _matrix_row(labels: Sequence[str], number: int, row: Sequence[int]) -> str:
+def _matrix_row(label: str, row: Sequence[int], number: int) -> str:
     whole = max(1, sum(row))
     cells = "".join(_matrix_cell(count, count / whole, place == number) for place, count in enumerate(row))
-    return f'<tr><th scope="row">{short(labels[number])}</th>{cells}</tr>\n'
+    return f'<tr><th scope="row">{short(label)}</th>{cells}</tr>\n'
 
 
 def _matrix_cell(count: int, share: float, right: bool) -> str:
@@ -88,33 +114,34 @@ def _matrix_cell(count: int, share: float, right: bool) -> str:
     return f'<td{kind} style="--share:{DEEPEST * share:.3f}" title="{share:.1%}">{count:,}</td>'
 
 
-def _mistakes(labels: Sequence[str], pairs: Pairs) -> str:
+def mistakes(rows: Sequence[str], columns: Sequence[str], pairs: Pairs, nouns: Nouns) -> str:
     """The most frequent confusions, which a large matrix hides and a small one shows by itself."""
     wrong = [(-count, pair) for pair, count in pairs.items() if pair[0] != pair[1]]
-    if len(labels) <= FEW or not wrong:
+    if len(columns) <= FEW or not wrong:
         return ""
     true = count_classes(pairs)
-    rows = [
-        (short(labels[i]), short(labels[j]), f"{-count:,}", f"{-count / true[i]:.1%}")
+    cells = [
+        (short(rows[i]), short(columns[j]), f"{-count:,}", f"{-count / true[i]:.1%}")
         for count, (i, j) in sorted(wrong)[:MOST_MISTAKES]
     ]
-    content = table(("true class", "taken for", "texts", "of the class"), rows, "llnn", "Most frequent mistakes")
+    head = (f"true {nouns.kind}", "taken for", nouns.things, f"of the {nouns.kind}")
+    content = table(head, cells, "llnn", "Most frequent mistakes")
     return f"<h3>Most frequent mistakes</h3>{content}"
 
 
-def _classes(labels: Sequence[str], f1_by_class: dict[str, float], pairs: Pairs) -> str:
+def score_pairs(pairs: Pairs, size: int) -> list[SpanScore]:
+    """How many there are of each class, how many were taken for it, and how many of these are right."""
     true, told = count_classes(pairs), count_classes(pairs, 1)
+    return [SpanScore(true[number], told[number], pairs[number, number]) for number in range(size)]
+
+
+def one_by_one(found: Iterable[tuple[str, float, SpanScore]], nouns: Nouns) -> str:
+    """The table of each class by itself, the best first: its name, its F1, and what that was counted from."""
     rows = []
-    for number in sorted(range(len(labels)), key=lambda number: (-f1_by_class[labels[number]], number)):
-        f1, right = f1_by_class[labels[number]], pairs[number, number]
+    for label, f1, score in sorted(found, key=lambda own: -own[1]):
         bar = f'<span class="bar"><i style="width:{f1:.1%}"></i></span>'
-        precision, recall = (f"{right / whole:.1%}" if whole else "–" for whole in (told[number], true[number]))
-        rows.append((escape(labels[number]), bar, f"{f1:.1%}", precision, recall, f"{true[number]:,}"))
-    return table(
-        ("class", "", "F1", "precision", "recall", "examples"),
-        rows,
-        "llnnnn",
-        "F1 of each class",
-        wide=True,
-        tall=len(rows) > TALL,
-    )
+        precision = f"{score.precision:.1%}" if score.predicted else "–"
+        recall = f"{score.recall:.1%}" if score.targets else "–"
+        rows.append((escape(label), bar, f"{f1:.1%}", precision, recall, f"{score.targets:,}"))
+    head, title = (nouns.kind, "", "F1", "precision", "recall", nouns.things), f"F1 of each {nouns.kind}"
+    return table(head, rows, "llnnnn", title, wide=True, tall=len(rows) > TALL)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
+from throughtime.inspect.report.labelled import Labelled
 from throughtime.tasks import Rater, TextTask
 
 __all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths"]
@@ -83,10 +84,12 @@ class Evidence:
     Attributes:
         lengths: of the texts of ``train``, ``valid`` and ``test`` in tokens, of those that there are.
         answered: what the model told of ``valid`` and ``test``, of those that there are.
+        labelled: the same of a model that labels words.
     """
 
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     answered: Mapping[str, Answered] = field(default_factory=dict)
+    labelled: Mapping[str, Labelled] = field(default_factory=dict)
 
 
 def text_lengths(data: Dataset) -> np.ndarray:

@@ -25,9 +25,14 @@ def fading(start: Reach, end: Reach) -> str:
     """
     layers = zip(start.layers, end.layers, strict=True)
     figures = [_figure(before, after, number) for number, (before, after) in enumerate(layers, 1)]
+    loss = (
+        "the loss of a sentence's last word alone (reading backwards: of its first)"
+        if end.per_step
+        else "a sequence's loss"
+    )
     how_to_read = (
-        f"The norm of the gradient of a sequence's loss with respect to a layer's state k steps before the end of its "
-        f"reading; mean over {end.sequences} sequences (those that are long enough). Where it fades, nothing is learnt "
+        f"The norm of the gradient of {loss} with respect to a layer's state k steps before the end of its "
+        f"reading; mean over {end.sequences} {'sentences' if end.per_step else 'sequences'} (those that are long enough). Where it fades, nothing is learnt "
         f"from what was read there."
     )
     content = f"<p>{end.sentence()}</p>\n{grid(figures)}\n{note(how_to_read)}\n{_saturation(start, end)}"

@@ -26,7 +26,8 @@ def _learning(model: Model, history: Sequence[Record]) -> str:
     if not history:
         return told
     how_to_read = (
-        "A training loss is the mean since the evaluation before it, with dropout and label smoothing; "
+        "A training loss is the mean since the evaluation before it, with dropout"
+        f"{' and label smoothing' if hasattr(model.config.network, 'label_smoothing') else ''}; "
         "validation is measured without. "
         "The dotted line marks the evaluation whose weights were kept."
     )

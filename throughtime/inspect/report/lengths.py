@@ -13,7 +13,7 @@ from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, figure, grid, section, table
 from throughtime.model import Model
 
-__all__ = ["Group", "by_length", "difference", "lengths"]
+__all__ = ["Group", "by_length", "difference", "histogram", "length_edges", "lengths", "spread", "sure"]
 
 GROUPS, FEWEST = 6, 25
 """At most so many groups of lengths, each of about so many texts at least."""
@@ -32,6 +32,7 @@ class Group:
         value: the share of right answers, or the mean absolute error.
         low, high: where the true value lies in 95 of 100 samples; NaN where errors that do not differ say nothing.
         error: the standard error of a mean; none of a share.
+        title: what the group is called, where that is not its lengths.
     """
 
     shortest: int
@@ -41,10 +42,13 @@ class Group:
     low: float
     high: float
     error: float | None = None
+    title: str = ""
 
     @property
     def name(self) -> str:
         """Such as ``4–9``."""
+        if self.title:
+            return self.title
         return f"{self.shortest}–{self.longest}" if self.shortest < self.longest else f"{self.shortest}"
 
 
@@ -59,10 +63,21 @@ def by_length(lengths: np.ndarray, values: np.ndarray) -> list[Group]:
     >>> [(group.name, group.count, group.value) for group in by_length(np.arange(100), right)]
     [('0–24', 25, 1.0), ('25–49', 25, 1.0), ('50–74', 25, 0.0), ('75–99', 25, 0.0)]
     """
-    wanted = max(1, min(GROUPS, len(lengths) // FEWEST))
-    edges = np.quantile(lengths, np.arange(1, wanted) / wanted, method="lower")
-    place = np.searchsorted(np.unique(edges), lengths, side="left")
+    place = np.searchsorted(length_edges(lengths, GROUPS, FEWEST), lengths)
     return [_group(lengths[place == number], values[place == number]) for number in np.unique(place)]
+
+
+def length_edges(lengths: np.ndarray, most: int, fewest: int) -> np.ndarray:
+    """The longest of each group but the last, for groups of about as many each.
+
+    Args:
+        lengths: ``[M]``.
+        most: groups there may be.
+        fewest: lengths, about, that a group needs.
+    """
+    wanted = max(1, min(most, len(lengths) // fewest))
+    edges: np.ndarray = np.unique(np.quantile(lengths, np.arange(1, wanted) / wanted, method="lower"))
+    return edges
 
 
 def _group(lengths: np.ndarray, values: np.ndarray) -> Group:
@@ -122,14 +137,14 @@ def lengths(model: Model, evidence: Evidence) -> list[str]:
     """The section; none where no texts are at hand."""
     if not evidence.lengths:
         return []
-    figures = [_histogram(evidence.lengths)]
+    figures = [histogram(evidence.lengths)]
     told, numbers = "The texts' lengths in tokens, as the model reads them.", ""
     part = next((part for part in PARTS if part in evidence.answered), None)
     if part is not None:
         groups = by_length(evidence.answered[part].lengths, _values(model, evidence.answered[part]))
         figures.insert(0, _scores(model, groups, PARTS[part]))
         told, numbers = _verdict(model, groups, PARTS[part]), _numbers(model, groups)
-    hidden = details("The numbers of the pictures", numbers + _spread(evidence.lengths))
+    hidden = details("The numbers of the pictures", numbers + spread(evidence.lengths))
     return [section("Short texts and long ones", f"<p>{told}</p>\n{grid(figures)}\n{hidden}")]
 
 
@@ -158,14 +173,15 @@ def _verdict(model: Model, groups: list[Group], name: str) -> str:
     what = "right in {} of cases" if _classes(model) else "off by {} on average"
     return (
         f"On the shortest texts of the {name} data ({first.name} tokens) it is {what.format(told[0])}, "
-        f"on the longest ({last.name}) {what.format(told[1])}: {_sure(first, last)}."
+        f"on the longest ({last.name}) {what.format(told[1])}: {sure(first, last)}."
     )
 
 
-def _sure(first: Group, last: Group) -> str:
+def sure(first: Group, last: Group, things: str = "texts") -> str:
+    """Whether the difference of two groups says anything."""
     fewest = min(first.count, last.count)
     if fewest < JUDGED:
-        return f"too few texts to tell that from chance ({fewest} of them in one group)"
+        return f"too few {things} to tell that from chance ({fewest} of them in one group)"
     low, high = difference(first, last)
     return "a larger difference than chance makes" if low > 0 or high < 0 else "a difference that chance alone can make"
 
@@ -181,16 +197,23 @@ def _scores(model: Model, groups: list[Group], name: str) -> str:
     return figure(f"{title} by length", picture, caption)
 
 
-def _histogram(lengths: Mapping[str, np.ndarray]) -> str:
+def histogram(
+    lengths: Mapping[str, np.ndarray], *, name: str = "lengths", texts: str = "texts", tokens: str = "tokens"
+) -> str:
+    """The figure of how long they are; ``name`` is for its ids, the others are what it speaks of."""
     from throughtime.inspect.report.pictures import draw_histogram
 
-    words = "; ".join(f"{NAMES[part]}: half of them up to {np.median(own):.0f}" for part, own in lengths.items())
+    told = "; ".join(f"{NAMES[part]}: half of them up to {np.median(own):.0f}" for part, own in lengths.items())
     picture, last = draw_histogram(
-        {NAMES[part]: own for part, own in lengths.items()}, name="lengths2", words=f"Lengths of the texts. {words}."
+        {NAMES[part]: own for part, own in lengths.items()},
+        name=f"{name}0",
+        words=f"Lengths of the {texts}. {told}.",
+        texts=texts,
+        tokens=tokens,
     )
     longer = sum(int((own > last).sum()) for own in lengths.values())
-    caption = f"{longer:,} texts are longer than {last:,} tokens and not shown." if longer else ""
-    return figure("How long the texts are", picture, caption)
+    caption = f"{longer:,} {texts} are longer than {last:,} {tokens} and not shown." if longer else ""
+    return figure(f"How long the {texts} are", picture, caption)
 
 
 def _numbers(model: Model, groups: list[Group]) -> str:
@@ -208,9 +231,10 @@ def _numbers(model: Model, groups: list[Group]) -> str:
     return table(("tokens", "texts", title, "95% from", "to"), rows, "lnnnn", "By length")
 
 
-def _spread(lengths: Mapping[str, np.ndarray]) -> str:
+def spread(lengths: Mapping[str, np.ndarray], texts: str = "texts") -> str:
+    """The table of how long they are."""
     rows = [
         (NAMES[part], f"{len(own):,}", *(f"{np.quantile(own, share, method='lower'):,}" for share in (0, 0.5, 0.95, 1)))
         for part, own in lengths.items()
     ]
-    return table(("data", "texts", "shortest", "median", "95% up to", "longest"), rows, "lnnnnn", "Lengths")
+    return table(("data", texts, "shortest", "median", "95% up to", "longest"), rows, "lnnnnn", "Lengths")

@@ -25,13 +25,22 @@ SHOWN = 0.99
 LINES = (("second", "-"), ("first", "--"))
 
 
-def draw_groups(groups: Sequence[Group], *, percent: bool, name: str, words: str) -> str:
-    """A point with its interval for each group of lengths, and a line across for all texts together."""
-    whole = sum(group.value * group.count for group in groups) / sum(group.count for group in groups)
-    return drawn(lambda axes: _groups(axes, groups, whole, percent), 2.7, name, words)
+def draw_groups(
+    groups: Sequence[Group],
+    *,
+    percent: bool,
+    name: str,
+    words: str,
+    whole: float | None = None,
+    axis: str = "tokens",
+) -> str:
+    """A point with its interval for each group of lengths, and a line across for the whole, or the groups' mean."""
+    if whole is None:
+        whole = sum(group.value * group.count for group in groups) / sum(group.count for group in groups)
+    return drawn(lambda axes: _groups(axes, groups, whole, percent, axis), 2.7, name, words)
 
 
-def _groups(axes: Axes, groups: Sequence[Group], whole: float, percent: bool) -> None:
+def _groups(axes: Axes, groups: Sequence[Group], whole: float, percent: bool, axis: str) -> None:
     places = range(len(groups))
     axes.axhline(whole, color=COLOURS["quiet"], linewidth=0.8, linestyle=DOTTED)
     values = [group.value for group in groups]
@@ -43,7 +52,7 @@ def _groups(axes: Axes, groups: Sequence[Group], whole: float, percent: bool) ->
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
     if percent:
         percent_axis(axes.yaxis)
-    axes.set_xlabel("tokens")
+    axes.set_xlabel(axis)
 
 
 def _points(
@@ -64,13 +73,21 @@ def _points(
     )
 
 
-def draw_histogram(lengths: Mapping[str, np.ndarray], *, name: str, words: str) -> tuple[str, int]:
+def draw_histogram(
+    lengths: Mapping[str, np.ndarray], *, name: str, words: str, texts: str = "texts", tokens: str = "tokens"
+) -> tuple[str, int]:
     """Shares of the texts by length, the first data as bars and others as lines; and the last length shown."""
     every = np.concatenate(list(lengths.values()))
     first, last = int(every.min()), int(np.quantile(every, SHOWN, method="lower"))
     width = -(-(last - first + 1) // MOST_BARS)
     edges = np.arange(first, last + width + 1, width) - 0.5
-    return drawn(lambda axes: _histogram(axes, lengths, edges), 2.7, name, words), int(edges[-1])
+
+    def paint(axes: Axes) -> None:
+        _histogram(axes, lengths, edges)
+        axes.set_xlabel(tokens)
+        axes.set_ylabel(f"share of the {texts}")
+
+    return drawn(paint, 2.7, name, words), int(edges[-1])
 
 
 def _histogram(axes: Axes, lengths: Mapping[str, np.ndarray], edges: np.ndarray) -> None:
@@ -85,8 +102,6 @@ def _histogram(axes: Axes, lengths: Mapping[str, np.ndarray], edges: np.ndarray)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
     percent_axis(axes.yaxis)
-    axes.set_xlabel("tokens")
-    axes.set_ylabel("share of the texts")
     if len(lengths) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handlelength=1.4)
 

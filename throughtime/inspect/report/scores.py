@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from throughtime.inspect.card import PARTS, interval
+from throughtime.inspect.card import PARTS, interval, named
 from throughtime.inspect.report.confusion import Pairs, count_classes, count_pairs
 from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
@@ -19,19 +19,20 @@ __all__ = ["header", "scores"]
 
 def header(model: Model) -> str:
     """The page's head."""
-    labels = "".join(f"<li>{escape(label)}</li>" for label in model.labels)
+    labels = "".join(f"<li>{escape(label)}</li>" for label in named(model))
     listed = f'\n<ul class="labels" aria-label="Labels" tabindex="0">{labels}</ul>' if labels else ""
     return f"""<header>
 <p class="eyebrow">Throughtime · {escape(model.config.task)}</p>
 <h1>{escape(model.task.targets.title())}</h1>
-<p class="lead">{sentence(model.in_words())}{_taught_by(model.config.data)}.</p>{listed}
+<p class="lead">{sentence(model.in_words())}{_taught_by(model)}.</p>{listed}
 </header>"""
 
 
-def _taught_by(data: dict[str, Any]) -> str:
-    train = data.get("train") or {}
+def _taught_by(model: Model) -> str:
+    train = model.config.data.get("train") or {}
+    rows = "sentences" if model.config.task == "label" else "rows"
     name = Path(train["path"]).name or train["path"] if train.get("path") else None
-    return f", trained on {train.get('rows', 0):,} rows of {escape(name)}" if name else ""
+    return f", trained on {train.get('rows', 0):,} {rows} of {escape(name)}" if name else ""
 
 
 def scores(model: Model, evidence: Evidence) -> str:
