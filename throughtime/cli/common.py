@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,19 @@ import torch
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.readers.rows import Tally
 from throughtime.data.tagged import SentenceSource, read_tagged
-from throughtime.errors import ModelError
+from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, choose_device, load
 
-__all__ = ["Labelled", "add_model", "open_labelled", "open_model", "positive", "print_json", "source_of"]
+__all__ = [
+    "Labelled",
+    "add_model",
+    "decoded_lines",
+    "open_labelled",
+    "open_model",
+    "positive",
+    "print_json",
+    "source_of",
+]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +84,23 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
         return
     with open_examples(arguments.file, source, need_label=need_label, **asked) as opened:
         yield Labelled((example for _, example in opened.rows), opened.tally.notes)
+
+
+def decoded_lines(source: Iterable[bytes], encoding: str) -> Iterator[str]:
+    """Lines of standard input as they come, without their ends.
+
+    Raises:
+        DataError: for a byte that is not of the encoding, with its line.
+    """
+    for number, line in enumerate(source, 1):
+        try:
+            yield line.decode(encoding).rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",
+                path="standard input",
+                line=number,
+            ) from error
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from throughtime.cli.common import source_of
+from throughtime.cli.common import decoded_lines, source_of
 from throughtime.data.readers.detect import by_ending
 from throughtime.data.readers.parquet_lists import write_rows
 from throughtime.data.readers.sentences import Sentence, spelled, write_sentences
 from throughtime.data.tagged import SentenceSource, format_of, read_rows, read_tagged
-from throughtime.errors import DataError, UsageError
+from throughtime.errors import UsageError
 from throughtime.model import LabelModel
 
 __all__ = ["label_file", "label_lines"]
@@ -74,15 +74,8 @@ def _labelled(model: LabelModel, sentences: Iterator[Known]) -> Iterator[tuple[K
 
 def label_lines(model: LabelModel, source: Iterable[bytes], target: BinaryIO, encoding: str) -> None:
     """For each line, as it comes: its words, which blanks part, one a line with its label, and a blank line."""
-    for number, line in enumerate(source, 1):
-        try:
-            words = line.decode(encoding).split()
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",
-                path="standard input",
-                line=number,
-            ) from error
+    for line in decoded_lines(source, encoding):
+        words = line.split()
         (labels,) = model.predict([words])
         told = "".join(f"{word}\t{label}\n" for word, label in zip(words, labels, strict=True))
         target.write(f"{told}\n".encode(encoding))

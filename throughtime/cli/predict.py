@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from throughtime.cli.common import add_model, open_model, source_of
+from throughtime.cli.common import add_model, decoded_lines, open_model, source_of
 from throughtime.cli.labelling import label_file, label_lines
 from throughtime.cli.screen import console
 from throughtime.data.columns import Example, Source, open_examples
 from throughtime.data.readers.rows import Row
-from throughtime.errors import DataError, UsageError
+from throughtime.errors import UsageError
 from throughtime.model import LabelModel, Model, TextModel
 
 __all__ = ["add_arguments"]
@@ -74,15 +74,7 @@ def _of_texts(model: Model) -> TextModel:
 def _answer_lines(model: TextModel, source: Iterable[bytes], target: TextIO, encoding: str) -> None:
     """Label and probability, or number, and text for each line, as it comes."""
     most = 2 if model.config.task == "classify" else 1
-    for number, line in enumerate(source, 1):
-        try:
-            text = line.decode(encoding).rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",
-                path="standard input",
-                line=number,
-            ) from error
+    for text in decoded_lines(source, encoding):
         told = model.task.targets.cells(model.answers([text])[0])[:most]
         target.write("".join(f"{_cell(value)}\t" for value in told) + f"{text}\n")
         target.flush()

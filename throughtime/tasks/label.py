@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,6 +32,7 @@ from throughtime.nn.linear import Linear
 from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.words import WordEncoder
 from throughtime.ragged import Ragged
+from throughtime.tasks.answering import answering
 from throughtime.tasks.pooled import known
 from throughtime.tasks.targets import Measure
 
@@ -324,28 +324,17 @@ class Labeler(nn.Module):
 
     def answers(self, inputs: Words) -> Tensor:
         """``[N, K]``: the probability of each tag of each word, without dropout."""
-        with self._answering():
+        with answering(self):
             scores, _ = self(inputs)
             return scores.values.softmax(1) if self.crf is None else self.crf.marginals(scores)
 
     def best(self, inputs: Words) -> Ragged:
         """``[N]``: the number of each word's tag; of the tags together where there is a CRF."""
-        with self._answering():
+        with answering(self):
             return self._best(self(inputs)[0])
 
     def _best(self, scores: Ragged) -> Ragged:
         return scores.with_values(scores.values.argmax(1) if self.crf is None else self.crf.decode(scores))
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Without dropout and gradients; afterwards training goes on as it was."""
-        training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.train(training)
 
     # ---- the task's protocol ----
 
@@ -393,7 +382,7 @@ class Labeler(nn.Module):
                 ``[B]``: NaN for those with a label never seen.
         """
         tally = _Tally(self.targets)
-        with self._answering():
+        with answering(self):
             for batch in batches:
                 targets, (scores, _) = known(batch.targets), self(batch.inputs)
                 losses, lengths = self._losses(scores, targets)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self, TypeVar
 
 import torch
@@ -21,6 +20,7 @@ from throughtime.nn.linear import Linear
 from throughtime.nn.pooling import make_pooling
 from throughtime.nn.recurrent import Recurrent
 from throughtime.ragged import Ragged
+from throughtime.tasks.answering import answering
 
 __all__ = ["Pooled", "PooledConfig"]
 
@@ -151,27 +151,16 @@ class Pooled(nn.Module):
 
     def answers(self, inputs: Ragged) -> Tensor:
         """``[B, K]``, without dropout."""
-        with self._answering():
+        with answering(self):
             return self.read(self(inputs))
 
     def examine(self, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
         """Outputs ``[M, O]`` and targets ``[M]`` of all batches' rows, in the order of the rows, without dropout."""
-        with self._answering():
+        with answering(self):
             parts = [(self(batch.inputs), known(batch.targets), torch.tensor(batch.rows)) for batch in batches]
         outputs, targets, rows = (torch.cat(part) for part in zip(*parts, strict=True))
         order = rows.argsort().to(outputs.device)
         return outputs[order], targets[order]
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Without dropout and gradients; afterwards training goes on as it was."""
-        training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            self.train(training)
 
 
 def known(targets: Tensor | None) -> Tensor:

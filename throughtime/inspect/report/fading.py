@@ -30,10 +30,11 @@ def fading(start: Reach, end: Reach) -> str:
         if end.per_step
         else "a sequence's loss"
     )
+    read = "sentences" if end.per_step else "sequences"
     how_to_read = (
-        f"The norm of the gradient of {loss} with respect to a layer's state k steps before the end of its "
-        f"reading; mean over {end.sequences} {'sentences' if end.per_step else 'sequences'} (those that are long enough). Where it fades, nothing is learnt "
-        f"from what was read there."
+        f"The norm of the gradient of {loss} with respect to a layer's state k steps before the end of its reading; "
+        f"mean over {end.sequences} {read} (those that are long enough). Where it fades, nothing is learnt from what "
+        "was read there."
     )
     content = f"<p>{end.sentence()}</p>\n{grid(figures)}\n{note(how_to_read)}\n{_saturation(start, end)}"
     return section("How far back it reaches", content)

@@ -119,7 +119,8 @@ def _compared(words: Sequence[str], labels: Sequence[tuple[str, str]]) -> Iterat
         if label == told:
             yield word
         else:
-            yield f'<mark class="off">{word}{JOINT}<small dir="ltr">{escape(label)}{JOINT}→{JOINT}{escape(told)}</small></mark>'
+            pair = f"{escape(label)}{JOINT}→{JOINT}{escape(told)}"
+            yield f'<mark class="off">{word}{JOINT}<small dir="ltr">{pair}</small></mark>'
 
 
 def _words(tokens: Sequence[str]) -> list[str]:
