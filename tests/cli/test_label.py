@@ -312,8 +312,8 @@ def test_same_seed_same_bytes_other_seed_others(run, corpora, tmp_path):
     [
         ["--cell", "gru", "--decoder", "softmax", "--no-bidirectional", "--loss-average", "sequence"],
         ["--cell", "elman", "--num-layers", "2", "--no-characters", "--scheme", "bio", "--recurrent-dropout", "0.1"],
-        ["--no-spelling", "--no-lowercase", "--min-count", "2", "--valid", "0", "--scheme", "bilou"],
-        ["--no-spelling", "--no-characters", "--word-dropout", "0", "--decoder", "crf", "--scheme", "iob1"],
+        ["--spelling", "--no-lowercase", "--min-count", "2", "--valid", "0", "--scheme", "bilou"],
+        ["--no-characters", "--word-dropout", "0", "--decoder", "crf", "--scheme", "iob1"],
     ],
     ids=["one-way", "no-letters", "no-validation", "words-alone"],
 )

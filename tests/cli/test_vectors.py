@@ -44,7 +44,7 @@ def test_the_vectors_end_up_in_the_weights(run, files):
     assert result.code == 0
     told = "a vector made elsewhere for 3 of 4 training words (80.0% of the text) and 2 of 3 validation words (66.7%)"
     assert told in result.err
-    assert "33.3% of the validation tokens unknown" in result.err
+    assert "33.3% of the validation words unknown" in result.err
     (files / "vectors.txt").unlink()
     model = tt.load(files / "model")
     assert model.vocabulary.symbols[4:] == ["the", "bird", "dog", "sees", "owl"]

@@ -89,7 +89,7 @@ def test_what_is_counted():
 def test_what_is_read_is_asked_for():
     bare = learn(spelling=False, characters=False).encode(SENTENCES).forms
     assert (bare.symbols.shape, bare.characters) == ((10, 1), None)
-    full = learn()
+    full = learn(spelling=True)
     forms = full.encode(SENTENCES).forms
     features, buckets = full.spelling
     assert forms.symbols.shape == (10, 1 + features)

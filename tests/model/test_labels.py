@@ -26,7 +26,7 @@ def make(kinds=NAMES, *, lexicon_settings=None, **settings):
     torch.manual_seed(0)
     examples = [Sentence(pairs) for pairs in tagged(60, kinds)]
     config = LabelerConfig(**{"hidden_size": 5, "embedding_size": 4, "character_hidden": 3, **settings})
-    own = LexiconConfig(**(lexicon_settings or {}))
+    own = LexiconConfig(**{"spelling": True, **(lexicon_settings or {})})
     lexicon = Lexicon.learn((sentence.tokens for sentence in examples), own)
     task = Labeler.build(config, lexicon, Tags.learn(examples, config))
     with torch.no_grad():

@@ -8,7 +8,7 @@ from throughtime.nn.words import WordEncoder
 from throughtime.ragged import Ragged
 
 SENTENCES = [["the", "Dog", "sees", "the", "dog"], ["the", "a" * 40], ["x"], ["dog", "the", "the"]]
-LEXICON = Lexicon.learn(SENTENCES, LexiconConfig())
+LEXICON = Lexicon.learn(SENTENCES, LexiconConfig(spelling=True))
 
 
 def make(**settings):

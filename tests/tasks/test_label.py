@@ -13,7 +13,6 @@ from throughtime.data.spans import check_tags, convert
 from throughtime.errors import DataError
 from throughtime.tasks import Labeler, LabelerConfig, Tags
 
-LEXICON_CONFIG = LexiconConfig()
 TEXTS = ["EU rejects German call", "Peter Blackburn", "BRUSSELS", "the German the German the EU"]
 NAMES = ["I-ORG O I-MISC O", "I-PER I-PER", "I-LOC", "O I-MISC O B-MISC O I-ORG"]
 KINDS = ["PROPN VERB ADJ NOUN", "PROPN PROPN", "PROPN", "DET ADJ DET ADJ DET PROPN"]
@@ -44,7 +43,9 @@ def make(examples=SPANS, *, counts=(), scale=1.0, lexicon_settings=None, **setti
     torch.manual_seed(0)
     small = {"hidden_size": 4, "embedding_size": 3, "character_size": 3, "character_hidden": 2}
     config = LabelerConfig(**{**small, **settings})
-    lexicon = Lexicon.learn((s.tokens for s in examples), LexiconConfig(**(lexicon_settings or {})))
+    lexicon = Lexicon.learn(
+        (s.tokens for s in examples), LexiconConfig(**{"spelling": True, **(lexicon_settings or {})})
+    )
     model = Labeler(config, lexicon, Tags.learn(examples, config), counts).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
