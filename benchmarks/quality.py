@@ -7,8 +7,8 @@ folder of data sets, {unpacked} one with what the archives of ``unpack`` hold an
 it), the ``scores`` to print and the least that is asked of them. Each seed's run is resumed where it stopped, and a
 finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
 
-With ``--left-out`` each part named in the recipe's table ``left_out`` is taken away alone, by the options beside it, and
-what that costs on the validation and test data is printed; one seed, 1. Writes OUT/SET/left-out.json.
+With ``--left-out`` each part named in the recipe's table ``left_out`` is taken away alone, by the options beside it,
+and what that costs on the validation and test data is printed; one seed, 1. Writes OUT/SET/left-out.json.
 """
 
 from __future__ import annotations

@@ -204,7 +204,12 @@ def test_conll_without_labels_gets_a_column(write):
         ("a\tX\nb Y\n", {}, 2, "expected 2 columns as on line 1, found 1"),
         ("\na X\n", {"label": 3}, 2, "expected 3 columns, found 2"),
         ("a X\n", {"text": 3}, 1, "expected 3 columns, found 2"),
-        ("a X\n", {"label": 4, "need_label": False}, 1, "expected 4 columns, or one less without labels, found 2"),
+        (
+            "a X\n",
+            {"label": 4, "need_label": False},
+            1,
+            "expected 4 columns, or one less without labels, or words alone, found 2",
+        ),
         ("a\n", {}, 1, "expected a column beside that of the text, 1, found 1 column"),
         ("a b X\n", {"text": 3}, 1, "expected a column beside that of the text, 3, found 3 columns"),
         ("a\tX\nb\t \n", {}, 2, "expected a label, found nothing"),

@@ -119,7 +119,7 @@ def test_a_format_may_be_said(write):
     [
         ("conllu", {}, (None, None), (["It", "'s", "not so"], ["PRON", "AUX", "PART"])),
         ("conllu", {"text": "lemma", "label": "5"}, ("lemma", "5"), (["it", "be", "not"], ["PRP", "VBZ", "RB"])),
-        ("conll", {}, (None, None), (["EU", "rejects"], ["I-ORG", "O"])),
+        ("conll", {}, (None, "4"), (["EU", "rejects"], ["I-ORG", "O"])),
         ("conll", {"text": "2", "label": "3"}, ("2", "3"), (["NNP", "VBZ"], ["I-NP", "I-VP"])),
         ("jsonl", {}, ("tokens", "ner_tags"), (["New", "York"], ["B-LOC", "I-LOC"])),
         ("jsonl", {"text": "2", "label": "tokens"}, ("ner_tags", "tokens"), (["B-LOC", "I-LOC"], ["New", "York"])),
@@ -209,3 +209,16 @@ def test_rows_are_json_lines_as_texts(write):
     assert plain(like(write("b", lines), source, format="jsonl")) == plain(sentences)
     with closing(read_rows(write("c", FILES["parquet"]), source)) as rows:
         assert plain(rows) == plain(sentences)
+
+
+def test_the_last_column_is_remembered_by_its_number(write):
+    _, source = new(write("N.conll", "New NNP I-NP I-LOC\nYork NNP I-NP I-LOC\n"))
+    assert source.label == "4"
+    [three] = like(write("N.conll", "New NNP I-NP\nYork NNP I-NP\n"), source, need_label=False)
+    assert three.written(["B-LOC", "I-LOC"]) == "New NNP I-NP B-LOC\nYork NNP I-NP I-LOC\n"
+    [alone] = like(write("N.conll", "New\nYork\n"), source, need_label=False)
+    assert alone.written(["B-LOC", "I-LOC"]) == "New B-LOC\nYork I-LOC\n"
+    with pytest.raises(DataError, match=r"expected 4 columns, found 3"):
+        like(write("N.conll", "New NNP I-NP\n"), source)
+    _, tabs = new(write("N.conll", "New\t\tI-LOC\n"))
+    assert tabs.label == "3"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,7 +22,7 @@ from throughtime.data.readers.lists import ListFile
 from throughtime.data.readers.names import is_number
 from throughtime.data.readers.parquet_lists import RowSentence, open_parquet_lists
 from throughtime.data.readers.rows import Tally, printable
-from throughtime.data.readers.sentences import Sentence
+from throughtime.data.readers.sentences import ColumnSentence, Sentence
 from throughtime.errors import DataError, UsageError
 
 __all__ = [
@@ -126,7 +126,14 @@ def open_new_sentences(path: StrPath, options: SentenceConfig) -> Generator[NewS
         sentences = opened.sentences
     else:
         sentences = read_tagged(path, source)
-    with closing(sentences) as examples:
+    with closing(sentences):
+        examples: Iterator[Sentence] = sentences
+        if format == "conll" and options.label is None:
+            # Remembered by its number: another file's last column may be a layer more or less.
+            first = next(sentences)
+            assert isinstance(first, ColumnSentence)
+            source = replace(source, label=str(first.label_column))
+            examples = chain([first], sentences)
         yield NewSentences(examples, lambda: replace(source, notes=tally.notes()))
 
 

@@ -32,7 +32,7 @@ def read_conll(
         label: that of the labels; the last one by default.
         encoding: how its bytes are read.
         need_label: whether there must be labels. Without them the column that lies one beyond those of the file
-            (or, by default, the second of a file of one column) is added by `Sentence.written`.
+            (or the second, of a file of words alone) is added by `Sentence.written`.
 
     Raises:
         DataError: the file cannot be read; the message names the line, what was expected and what was found.
@@ -83,12 +83,13 @@ class _ConllColumns:
     def _begin(self, line: str, number: int) -> None:
         self.separator = "\t" if "\t" in line.strip(" \t") else " "
         self._width, self._first = len(_cells(line, self.separator)), number
-        if not self._label:
+        alone = self._width == self._text == 1 and not self._need_label  # words alone, whatever stood beside others
+        if alone or not self._label:
             self._label = self._width + (self._width == self._text and not self._need_label)
         most = self._width if self._need_label else self._width + 1
         if self._text > self._width or self._label > most:
             needed = _columns(max(self._text, self._label))
-            expected = needed if self._need_label else f"{needed}, or one less without labels"
+            expected = needed if self._need_label else f"{needed}, or one less without labels, or words alone"
             raise self._error(expected, str(self._width), number)
         if self._text == self._label:
             raise self._error(f"a column beside that of the text, {self._text}", _columns(self._width), number)

@@ -134,6 +134,13 @@ class ColumnSentence(Sentence):
     _raw: list[str] = field(repr=False)
     _cells: list[_Cell] = field(repr=False)
 
+    @property
+    def label_column(self) -> int:
+        """The number, from 1, of the labels' column."""
+        cell = self._cells[0]
+        before = self._raw[cell.line][: cell.begin]
+        return 1 + (before.count(self.separator) if self.separator == "\t" else len(before.split()))
+
     def written(self, labels: Sequence[str] | None = None) -> str:
         r"""Give its lines as they stand, or with other labels in their place and all else the same.
 
