@@ -8,8 +8,9 @@ from throughtime.config import Config
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
-from throughtime.tasks.label import Labeler, LabelerConfig, Tags
+from throughtime.tasks.label import Labeler, LabelerConfig
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
+from throughtime.tasks.tags import Tags
 from throughtime.tasks.targets import SENTENCES, TEXTS, Names
 
 __all__ = [
