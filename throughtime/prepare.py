@@ -28,7 +28,7 @@ from throughtime.model import Model, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
 from throughtime.tasks import TASKS, Classes, LabelerConfig, Numbers, Tags
-from throughtime.tasks.label import NOT_SEEN
+from throughtime.tasks.tags import wholly_seen
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
@@ -206,8 +206,7 @@ def _covered(part: str, words: Words, symbols: Tensor) -> Covered:
 def _check_choice(valid: Dataset) -> None:
     """Refuse validation data without one sentence that a loss, and so the best weights, could be told by."""
     assert isinstance(valid.targets, Ragged)
-    new = valid.targets.row_of_step[valid.targets.values == NOT_SEEN].unique()
-    if 0 < len(valid) == len(new):
+    if len(valid) and not len(wholly_seen(valid.targets)):
         raise DataError(
             "expected a validation sentence with no other labels than those of the training data, found none",
             path=valid.examples[0].path,

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
         kind = TASKS[name]
-        for config in (_data_of(name), kind.vocabulary, kind.network, TrainConfig, RunConfig):
+        for config in (kind.data, kind.vocabulary, kind.network, TrainConfig, RunConfig):
             add_config(task, config)
         task.set_defaults(run=train_task, task=name)
 
@@ -68,7 +68,7 @@ def train_task(arguments: argparse.Namespace) -> int:
     """Read, train, save, and say what to do next."""
     kind = TASKS[arguments.task]
     screen = console(quiet=arguments.quiet)
-    data = read_config_flags(arguments, _data_of(arguments.task))
+    data = read_config_flags(arguments, kind.data)
     vocabulary = read_config_flags(arguments, kind.vocabulary)
     network = read_config_flags(arguments, kind.network)
     train = read_config_flags(arguments, TrainConfig).ending_after(network.epochs(vocabulary))  # type: ignore[arg-type]
@@ -107,10 +107,6 @@ def train_task(arguments: argparse.Namespace) -> int:
     if parts.folder is not None:
         Store(arguments.cache or usual_cache()).tidy(keep=parts.folder.parent.name)
     return 0
-
-
-def _data_of(task: str) -> type[DataConfig | SentenceConfig]:
-    return SentenceConfig if task == "label" else DataConfig
 
 
 def _files(options: DataConfig | SentenceConfig) -> Files:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from throughtime.config import Config
+from throughtime.data.config import DataConfig
 from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
-from throughtime.tasks.label import Labeler, LabelerConfig, Tags
+from throughtime.tasks.label import Labeler, LabelerConfig
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
+from throughtime.tasks.tags import Tags
 from throughtime.tasks.targets import SENTENCES, TEXTS, Names
 
 __all__ = [
@@ -33,20 +36,27 @@ Task = TextTask | Labeler
 
 
 class Kind(NamedTuple):
-    """What a word after ``train`` means: the model, its settings, how targets are learnt, its vocabulary's settings.
+    """What a word after ``train`` means.
 
-    ``names`` are what its data is called.
+    Attributes:
+        task: the network with its loss and its answers.
+        network: its settings.
+        targets: how they are learnt, written and told.
+        vocabulary: its settings.
+        data: the settings of how its files are read and parted.
+        names: what its data is called.
     """
 
     task: type[Task]
     network: type[ClassifierConfig | RaterConfig | LabelerConfig]
     targets: type[Classes | Numbers | Tags]
     vocabulary: type[Config]
+    data: type[DataConfig | SentenceConfig]
     names: Names
 
 
 TASKS = {
-    "classify": Kind(Classifier, ClassifierConfig, Classes, VocabularyConfig, TEXTS),
-    "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig, TEXTS),
-    "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig, SENTENCES),
+    "classify": Kind(Classifier, ClassifierConfig, Classes, VocabularyConfig, DataConfig, TEXTS),
+    "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig, DataConfig, TEXTS),
+    "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig, SentenceConfig, SENTENCES),
 }

@@ -19,8 +19,8 @@ from throughtime.data.batches import Batch
 from throughtime.data.columns import Example
 from throughtime.errors import DataError
 from throughtime.metrics import MOST_IN_MATRIX, calibration_error, classification, confusion, reliability
-from throughtime.tasks.pooled import Pooled, PooledConfig, known
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.pooled import Pooled, PooledConfig
+from throughtime.tasks.targets import Measure, known
 
 __all__ = ["Classes", "Classifier", "ClassifierConfig", "certainty"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -17,12 +16,10 @@ from throughtime.config import Config
 from throughtime.data.batches import Batch
 from throughtime.data.lexicon import Lexicon, LexiconConfig
 from throughtime.data.pretrained import vectors_size
-from throughtime.data.readers.sentences import Sentence
-from throughtime.data.schemes import tell_scheme
-from throughtime.data.spans import OUTSIDE, Scheme, check_tags, convert, parse, read_spans, transitions
+from throughtime.data.spans import read_spans
 from throughtime.data.vocabulary import SPECIALS, UNK
 from throughtime.data.words import Words
-from throughtime.errors import DataError, UsageError
+from throughtime.errors import UsageError
 from throughtime.metrics import SpanCounts
 from throughtime.nn.crf import CRF
 from throughtime.nn.dropout import rarity, sequence_dropout
@@ -33,15 +30,12 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.words import WordEncoder
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
-from throughtime.tasks.pooled import known
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.tags import NOT_SEEN, Tags, wholly_seen
+from throughtime.tasks.targets import Measure, known
 
-__all__ = ["Labeler", "LabelerConfig", "Tags"]
+__all__ = ["Labeler", "LabelerConfig"]
 
 Heard = Callable[[Batch, Sequence[Sequence[str]], Tensor], None]
-
-NOT_SEEN = -1
-"""The number of a label that training did not show."""
 
 EMBEDDING_SIZE = 100
 """Of words, where neither an option nor a file of vectors says it."""
@@ -108,123 +102,6 @@ class LabelerConfig(Config):
         return 10
 
 
-@dataclass(frozen=True)
-class Tags:
-    """The tags of the training sentences.
-
-    Attributes:
-        labels: the tags that are learnt, by number; of spans those of the scheme ``learnt``.
-        counts: how often each occurs in training.
-        scheme: of the spans in the file; none where tags are no spans.
-        learnt: the scheme that they are learnt as.
-        told: why the scheme is taken for that.
-    """
-
-    labels: list[str]
-    counts: tuple[int, ...] = ()
-    scheme: Scheme | None = None
-    learnt: Scheme | None = None
-    told: str = ""
-
-    @classmethod
-    def learn(cls, sentences: Sequence[Sentence], config: LabelerConfig) -> Tags:
-        """The distinct tags, by alphabet; of spans all that their types can have.
-
-        Raises:
-            DataError: when there are fewer than two; for a tag that its scheme does not allow there, with its line.
-        """
-        scheme, told = tell_scheme(sentences)
-        if scheme is None:
-            counts = Counter(tag for sentence in sentences for tag in sentence.labels or ())
-            labels = sorted(counts)
-        else:
-            learnt: Scheme = "iobes" if config.scheme == "auto" else config.scheme
-            for sentence in sentences:
-                check_tags(sentence.labels or (), scheme, path=sentence.path, lines=sentence.lines)
-            counts = Counter(tag for sentence in sentences for tag in convert(sentence.labels or (), learnt))
-            labels = _all_of(counts, learnt)
-        if len(counts) < 2:
-            found = f"only {next(iter(counts))!r}" if counts else "none"
-            path = sentences[0].path if sentences else None
-            raise DataError(f"expected at least two different labels to tell apart, found {found}", path=path)
-        return cls(labels, tuple(counts[tag] for tag in labels), scheme, learnt if scheme else None, told)
-
-    @classmethod
-    def value(cls, sentence: Sentence) -> tuple[str, ...]:
-        """A sentence's labels."""
-        return tuple(sentence.labels or ())
-
-    @classmethod
-    def strata(cls, sentences: Sequence[Sentence]) -> list[str]:
-        """All are of one kind."""
-        return [""] * len(sentences)
-
-    @classmethod
-    def from_json(cls, content: Any) -> Tags:
-        """From what ``labels.json`` holds."""
-        return cls(**(content | {"counts": tuple(content["counts"])}))
-
-    def to_json(self) -> Any:
-        """All of it."""
-        return {
-            "labels": self.labels,
-            "counts": list(self.counts),
-            "scheme": self.scheme,
-            "learnt": self.learnt,
-            "told": self.told,
-        }
-
-    def encode(self, sentences: Sequence[Sentence]) -> Ragged:
-        """``[N]`` tag numbers; ``NOT_SEEN`` for a label that training did not show: no answer can be right there.
-
-        Raises:
-            DataError: for a tag that its scheme does not allow there, with its line.
-        """
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        values: list[int] = []
-        for sentence in sentences:
-            labels: Sequence[str] = sentence.labels or ()
-            if self.scheme is not None and self.learnt is not None:
-                check_tags(labels, self.scheme, path=sentence.path, lines=sentence.lines)
-                labels = convert(labels, self.learnt)
-            values += [numbers.get(label, NOT_SEEN) for label in labels]
-        return Ragged.from_lengths(torch.tensor(values), [len(sentence.tokens) for sentence in sentences])
-
-    def decode(self, numbers: Sequence[int]) -> list[str]:
-        """The labels of one sentence as its file writes them."""
-        labels = [self.labels[number] for number in numbers]
-        return labels if self.scheme is None else convert(labels, self.scheme)
-
-    def in_words(self) -> str:
-        """How many, and what guessing would reach."""
-        most = max(self.counts)
-        guess = self.labels[self.counts.index(most)]
-        labels = f"{len(self.labels)} labels"
-        if self.scheme is not None:
-            labels = f"{self.told}; learnt as {labels} of {self.learnt}"
-        return f"{labels}; always guessing {guess} would be right for {most / sum(self.counts):.1%} of the words"
-
-    def title(self) -> str:
-        """What it finds."""
-        if self.scheme is None:
-            return f"Tagger: {len(self.labels)} labels"
-        types = self.types
-        return f"Span finder: {', '.join(types)}" if 0 < len(types) <= 6 else "Span finder"
-
-    @property
-    def types(self) -> list[str]:
-        """The types of spans, by alphabet; none where tags are no spans, or letters alone."""
-        found = map(parse, self.labels) if self.scheme else ()
-        return sorted({tag.type for tag in found if tag and tag.type})
-
-
-def _all_of(counts: Counter[str], scheme: Scheme) -> list[str]:
-    """All tags that the types met can have: without one of them a sentence of some length might have no path."""
-    types = {tag.type for tag in map(parse, counts) if tag and tag.letter != OUTSIDE}
-    letters = {"bio": "BI", "iob1": "BI", "iobes": "BIES", "bilou": "BILU"}[scheme]
-    return [OUTSIDE, *(f"{letter}-{type}" if type else letter for type in sorted(types) for letter in letters)]
-
-
 class Labeler(nn.Module):
     """Words and their letters, a recurrence over the sentence, and a tag for each word.
 
@@ -267,7 +144,7 @@ class Labeler(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.crf: CRF | None = None
         if config.decoder == "crf" or (config.decoder == "auto" and targets.scheme and config.bidirectional):
-            self.crf = CRF(len(targets.labels), **_constraints(targets))
+            self.crf = CRF(len(targets.labels), **targets.constraints())
 
     @classmethod
     def build(
@@ -359,14 +236,14 @@ class Labeler(nn.Module):
 
     def _losses(self, scores: Ragged, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Each sentence's loss, and the words that it is of; sentences with labels never seen count as if empty."""
-        kept = _wholly_seen(scores, targets)
+        wanted = scores.with_values(targets)
+        kept = wholly_seen(wanted)
         if len(kept) < len(scores):
-            targets = scores.with_values(targets).take(kept).values
-            scores = scores.take(kept)
+            scores, wanted = scores.take(kept), wanted.take(kept)
         if self.crf is not None and len(scores):
-            return -self.crf(scores, targets), scores.lengths.to(scores.values.device)
-        losses = F.cross_entropy(scores.values, targets, reduction="none")
-        total = losses.new_zeros(len(scores)).index_add(0, scores.row_of_step, losses)
+            return -self.crf(scores, wanted.values), scores.lengths.to(scores.values.device)
+        losses = F.cross_entropy(scores.values, wanted.values, reduction="none")
+        total = losses.new_zeros(len(scores)).index_add(0, wanted.row_of_step, losses)
         return total, scores.lengths.to(losses.device)
 
     def evaluate(self, batches: Iterable[Batch], heard: Heard | None = None) -> dict[str, Any]:
@@ -391,7 +268,7 @@ class Labeler(nn.Module):
                 tally.add(batch, told)
                 if heard is not None:
                     each = torch.full((len(batch),), torch.nan)
-                    each[_wholly_seen(scores, targets)] = losses.float().cpu()
+                    each[wholly_seen(scores.with_values(targets))] = losses.float().cpu()
                     heard(batch, told, each)
         return tally.metrics()
 
@@ -447,19 +324,3 @@ class _Tally:
             "tokens_unknown": self._words[True],
             "sequences": self._sentences,
         }
-
-
-def _wholly_seen(scores: Ragged, targets: Tensor) -> Tensor:
-    """The rows, on the CPU, of the sentences without a label never seen."""
-    rows = torch.ones(len(scores), dtype=torch.bool, device=targets.device)
-    rows[scores.row_of_step[targets == NOT_SEEN]] = False
-    return rows.nonzero()[:, 0].cpu()
-
-
-def _constraints(targets: Tags) -> dict[str, Tensor]:
-    """What the scheme allows, for a CRF."""
-    if targets.learnt is None:
-        return {}
-    rules = transitions(targets.labels, targets.learnt)
-    names = ("allowed_starts", "allowed_ends", "allowed")
-    return {name: torch.from_numpy(rule) for name, rule in zip(names, rules, strict=True)}

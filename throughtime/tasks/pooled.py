@@ -21,6 +21,7 @@ from throughtime.nn.pooling import make_pooling
 from throughtime.nn.recurrent import Recurrent
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
+from throughtime.tasks.targets import known
 
 __all__ = ["Pooled", "PooledConfig"]
 
@@ -161,10 +162,3 @@ class Pooled(nn.Module):
         outputs, targets, rows = (torch.cat(part) for part in zip(*parts, strict=True))
         order = rows.argsort().to(outputs.device)
         return outputs[order], targets[order]
-
-
-def known(targets: Tensor | None) -> Tensor:
-    """The targets of a batch that must have some."""
-    if targets is None:
-        raise ValueError("expected a batch with targets, found one without")
-    return targets

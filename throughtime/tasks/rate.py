@@ -18,8 +18,8 @@ from throughtime.data.batches import Batch
 from throughtime.data.columns import Example
 from throughtime.errors import DataError, UsageError
 from throughtime.metrics import confusion, rating
-from throughtime.tasks.pooled import Pooled, PooledConfig, known
-from throughtime.tasks.targets import Measure, number_name
+from throughtime.tasks.pooled import Pooled, PooledConfig
+from throughtime.tasks.targets import Measure, known, number_name
 
 __all__ = ["Numbers", "Rater", "RaterConfig"]
 

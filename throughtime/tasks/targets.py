@@ -1,17 +1,13 @@
-"""What a task is to tell of a text: how labels in a file become targets, and answers become words and columns again."""
+"""What all tasks share of their targets and metrics: how people call them, and what a batch must have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-import numpy as np
 from torch import Tensor
 
-from throughtime.data.columns import Example
-
-__all__ = ["SENTENCES", "TEXTS", "Measure", "Names", "Targets", "number_name"]
+__all__ = ["SENTENCES", "TEXTS", "Measure", "Names", "known", "number_name"]
 
 
 def number_name(value: float) -> str:
@@ -61,49 +57,8 @@ class Names(NamedTuple):
 TEXTS, SENTENCES = Names("row", "text", "token"), Names("sentence", "sentence", "word")
 
 
-class Targets(Protocol):
-    """The answers that a task can give, learnt from the training data; ``labels.json`` keeps them.
-
-    An answer is a row of ``K`` numbers, as the task's ``answers`` gives them.
-    """
-
-    @classmethod
-    def value(cls, example: Example) -> str | float | None:
-        """What an example's label is to the task.
-
-        Raises:
-            DataError: for a label that cannot be a target, with its place.
-        """
-
-    @classmethod
-    def strata(cls, examples: Sequence[Example]) -> list[str]:
-        """What each example is like, so that a split can keep every kind's share."""
-
-    @property
-    def labels(self) -> list[str]:
-        """The names of the classes or grades; empty where answers are numbers of any size."""
-
-    def encode(self, examples: Sequence[Example]) -> Tensor:
-        """``[M]`` targets.
-
-        Raises:
-            DataError: for a label that cannot be one, with its place.
-        """
-
-    def to_json(self) -> Any:
-        """What ``labels.json`` holds."""
-
-    def in_words(self) -> str:
-        """What is known of them before training, in a sentence."""
-
-    def title(self) -> str:
-        """The model's name, from what it tells."""
-
-    def answer_names(self) -> list[str]:
-        """What each of an answer's ``K`` numbers is."""
-
-    def columns(self) -> list[str]:
-        """Names of what :meth:`cells` gives."""
-
-    def cells(self, answer: np.ndarray) -> list[str | float]:
-        """What ``predict`` writes beside a row: the answer itself comes first."""
+def known(targets: Tensor | None) -> Tensor:
+    """The targets of a batch that must have some."""
+    if targets is None:
+        raise ValueError("expected a batch with targets, found one without")
+    return targets

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
+from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.tasks import Rater, TextTask
 
-__all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths"]
+__all__ = ["Answered", "Chances", "Evidence", "answered", "shown_part", "text_lengths"]
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ class Evidence:
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     answered: Mapping[str, Answered] = field(default_factory=dict)
     labelled: Mapping[str, Labelled] = field(default_factory=dict)
+
+
+def shown_part(parts: Mapping[str, Part]) -> tuple[str, Part] | None:
+    """What is shown of single examples: the test data's, or else the validation data's, with its name in words.
+
+    >>> shown_part({"valid": 3}), shown_part({"valid": 3, "test": 4}), shown_part({})
+    (('validation', 3), ('test', 4), None)
+    """
+    return next(((name, parts[part]) for part, name in PARTS.items() if part in parts), None)
 
 
 def text_lengths(data: Dataset) -> np.ndarray:

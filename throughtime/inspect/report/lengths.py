@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from throughtime.inspect.card import PARTS, interval
-from throughtime.inspect.report.evidence import Answered, Evidence
+from throughtime.inspect.card import interval
+from throughtime.inspect.report.evidence import Answered, Evidence, shown_part
 from throughtime.inspect.report.page import details, figure, grid, section, table
 from throughtime.model import Model
 
@@ -139,11 +139,11 @@ def lengths(model: Model, evidence: Evidence) -> list[str]:
         return []
     figures = [histogram(evidence.lengths)]
     told, numbers = "The texts' lengths in tokens, as the model reads them.", ""
-    part = next((part for part in PARTS if part in evidence.answered), None)
-    if part is not None:
-        groups = by_length(evidence.answered[part].lengths, _values(model, evidence.answered[part]))
-        figures.insert(0, _scores(model, groups, PARTS[part]))
-        told, numbers = _verdict(model, groups, PARTS[part]), _numbers(model, groups)
+    if (found := shown_part(evidence.answered)) is not None:
+        name, own = found
+        groups = by_length(own.lengths, _values(model, own))
+        figures.insert(0, _scores(model, groups, name))
+        told, numbers = _verdict(model, groups, name), _numbers(model, groups)
     hidden = details("The numbers of the pictures", numbers + spread(evidence.lengths))
     return [section("Short texts and long ones", f"<p>{told}</p>\n{grid(figures)}\n{hidden}")]
 

@@ -6,17 +6,15 @@ from html import escape
 from typing import Any
 
 from throughtime.config import Config
-from throughtime.data.config import DataConfig
-from throughtime.data.tagged import SentenceConfig
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.page import section, sentence, shown_value, table
 from throughtime.model import Model
+from throughtime.tasks import TASKS
 from throughtime.train.config import TrainConfig
 
 __all__ = ["origin"]
 
 DELIMITED = ("csv", "tsv")
-READ_BY: dict[str, type[Config]] = {"label": SentenceConfig}
 WITH_COLUMNS = (*DELIMITED, "jsonl", "parquet")
 
 
@@ -71,7 +69,7 @@ def _held_out(data: dict[str, Any]) -> dict[str, Any]:
 def _settings(model: Model) -> str:
     config = model.config
     groups: dict[str, tuple[dict[str, Any], type[Config]]] = {
-        "Data": (config.data.get("options") or {}, READ_BY.get(config.task, DataConfig)),
+        "Data": (config.data.get("options") or {}, TASKS[config.task].data),
         "Vocabulary": (config.vocabulary.model_dump(), type(config.vocabulary)),
         "Network": (config.network.model_dump(), type(config.network)),
         "Training": (config.train, TrainConfig),

@@ -16,6 +16,7 @@ __all__ = [
     "grid",
     "note",
     "page",
+    "ranked",
     "section",
     "sentence",
     "short",
@@ -68,6 +69,18 @@ def figure(title: str, picture: str, caption: str = "") -> str:
 def details(summary: str, content: str) -> str:
     """What is shown when asked for."""
     return f"<details><summary>{summary}</summary>{content}</details>"
+
+
+def ranked(items: Sequence[str], at_once: int) -> str:
+    """The worst of something, in order: so many that are seen without asking, and the others on demand."""
+    hidden = items[at_once:]
+    more = details(f"{len(hidden)} more", _ranked(hidden, at_once + 1)) if hidden else ""
+    return _ranked(items[:at_once], 1) + more
+
+
+def _ranked(items: Sequence[str], start: int) -> str:
+    content = "".join(f"<li>{item}</li>\n" for item in items)
+    return f'<ol class="worst" start="{start}">\n{content}</ol>'
 
 
 def table(

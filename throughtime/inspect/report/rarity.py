@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from throughtime.inspect.card import PARTS, interval
-from throughtime.inspect.report.evidence import Evidence
+from throughtime.inspect.card import interval
+from throughtime.inspect.report.evidence import Evidence, shown_part
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.inspect.report.lengths import Group, histogram, length_edges, spread, sure
 from throughtime.inspect.report.page import details, figure, grid, section, table
@@ -152,12 +152,12 @@ def _told(groups: Sequence[Group], name: str) -> str:
 
 def _scored(evidence: Evidence) -> tuple[str, list[Scored]] | None:
     """Of the test data or else the validation data, which is named: words, and spans where there are some."""
-    part = next((part for part in PARTS if part in evidence.labelled), None)
-    if part is None:
+    found = shown_part(evidence.labelled)
+    if found is None:
         return None
-    own = evidence.labelled[part]
+    name, own = found
     scores = [score_words(own), *([score_spans(own)] if own.spans else [])]
-    return PARTS[part], [scored for scored in scores if len(scored.rows)]
+    return name, [scored for scored in scores if len(scored.rows)]
 
 
 def _pictures(

@@ -12,6 +12,7 @@ from throughtime.inspect.report.confusion import Pairs, count_classes, count_pai
 from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
 from throughtime.model import Model
+from throughtime.tasks import TASKS
 from throughtime.tasks.targets import Measure
 
 __all__ = ["header", "scores"]
@@ -30,9 +31,9 @@ def header(model: Model) -> str:
 
 def _taught_by(model: Model) -> str:
     train = model.config.data.get("train") or {}
-    rows = "sentences" if model.config.task == "label" else "rows"
+    called = TASKS[model.config.task].names.example
     name = Path(train["path"]).name or train["path"] if train.get("path") else None
-    return f", trained on {train.get('rows', 0):,} {rows} of {escape(name)}" if name else ""
+    return f", trained on {train.get('rows', 0):,} {called}s of {escape(name)}" if name else ""
 
 
 def scores(model: Model, evidence: Evidence) -> str:

@@ -11,10 +11,9 @@ import numpy as np
 from throughtime.data.identity import plain
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.spans import Span
-from throughtime.inspect.card import PARTS
-from throughtime.inspect.report.evidence import Evidence
+from throughtime.inspect.report.evidence import Evidence, shown_part
 from throughtime.inspect.report.labelled import Labelled
-from throughtime.inspect.report.page import details, note, section
+from throughtime.inspect.report.page import note, ranked, section
 from throughtime.inspect.report.tags import type_name
 
 __all__ = ["worst_sentences"]
@@ -30,24 +29,23 @@ COLOURS = 8
 
 def worst_sentences(evidence: Evidence) -> list[str]:
     """The section, from the test data or else the validation data; none without both."""
-    name = next((name for name in PARTS if name in evidence.labelled), None)
-    if name is None:
+    found = shown_part(evidence.labelled)
+    if found is None:
         return []
-    part = evidence.labelled[name]
+    name, part = found
     rows = _worst(part)
     if not rows:
-        return [section("The worst sentences", f"<p>There are no mistakes on the {PARTS[name]} data.</p>")]
+        return [section("The worst sentences", f"<p>There are no mistakes on the {name} data.</p>")]
     marks = (
         "A line for what is right and one for what was told; ✗ marks what the other line has not."
         if part.spans
         else "Marked words were labelled wrongly: the right label, an arrow, and what was told."
     )
-    told = f"Of the {PARTS[name]} data, the sentences whose right labels seemed the least likely to it. {marks}"
+    told = f"Of the {name} data, the sentences whose right labels seemed the least likely to it. {marks}"
     colours = {type: number % COLOURS for number, type in enumerate(_types(part, rows))}
     items = [_item(part, row, colours) for row in rows]
-    more = details(f"{len(items) - AT_ONCE} more", _list(items[AT_ONCE:], AT_ONCE + 1)) if items[AT_ONCE:] else ""
     warning = note("Whoever gets this page can read these sentences.")
-    return [section("The worst sentences", f"<p>{told}</p>\n{_list(items[:AT_ONCE])}{more}\n{warning}")]
+    return [section("The worst sentences", f"<p>{told}</p>\n{ranked(items, AT_ONCE)}\n{warning}")]
 
 
 def _worst(part: Labelled) -> list[int]:
@@ -62,11 +60,6 @@ def _types(part: Labelled, rows: Sequence[int]) -> list[str]:
     if not part.spans:
         return []
     return sorted({span.type for row in rows for spans in part.spans_of(row) for span in spans})
-
-
-def _list(items: Sequence[str], start: int = 1) -> str:
-    content = "".join(f"<li>{item}</li>\n" for item in items)
-    return f'<ol class="worst" start="{start}">\n{content}</ol>'
 
 
 def _item(part: Labelled, row: int, colours: dict[str, int]) -> str:

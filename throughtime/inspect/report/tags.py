@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from throughtime.data.spans import Span
-from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.confusion import Nouns, Pairs, matrix, mistakes, one_by_one, score_pairs
-from throughtime.inspect.report.evidence import Evidence
+from throughtime.inspect.report.evidence import Evidence, shown_part
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.inspect.report.page import section
 from throughtime.metrics import MOST_IN_MATRIX, SpanCounts
@@ -24,11 +23,11 @@ TYPES = Nouns("type", "spans")
 
 def tag_confusions(evidence: Evidence) -> list[str]:
     """The sections, from the test data or else the validation data; none without both."""
-    part = next((part for part in PARTS if part in evidence.labelled), None)
-    if part is None:
+    found = shown_part(evidence.labelled)
+    if found is None:
         return []
-    make = _of_spans if evidence.labelled[part].spans else _of_tags
-    return make(evidence.labelled[part], PARTS[part])
+    name, part = found
+    return _of_spans(part, name) if part.spans else _of_tags(part, name)
 
 
 def type_name(type: str) -> str:

@@ -10,9 +10,8 @@ import numpy as np
 
 from throughtime.data.columns import Example
 from throughtime.data.identity import plain
-from throughtime.inspect.card import PARTS
-from throughtime.inspect.report.evidence import Answered, Evidence
-from throughtime.inspect.report.page import details, note, section
+from throughtime.inspect.report.evidence import Answered, Evidence, shown_part
+from throughtime.inspect.report.page import details, note, ranked, section
 from throughtime.model import Model
 from throughtime.tasks import Numbers
 from throughtime.tasks.targets import number_name
@@ -27,24 +26,17 @@ SHORT, WHOLE = 200, 4000
 
 def worst(model: Model, evidence: Evidence) -> list[str]:
     """The section, from the test data or else the validation data; none without both, or without mistakes."""
-    part = next((part for part in PARTS if part in evidence.answered), None)
-    if part is None:
+    found = shown_part(evidence.answered)
+    if found is None:
         return []
-    own = evidence.answered[part]
+    name, own = found
     items = list(_classes(model, own) if model.config.task == "classify" else _numbers(model, own))
     if not items:
-        return [section("The worst mistakes", f"<p>There are none on the {PARTS[part]} data.</p>")]
+        return [section("The worst mistakes", f"<p>There are none on the {name} data.</p>")]
     worst = "the surest wrong answers" if model.config.task == "classify" else "the answers that are furthest off"
-    told = f"<p>Of the {PARTS[part]} data, {worst}: look for labels that are wrong, and for what the texts share.</p>"
-    hidden = items[AT_ONCE:]
-    more = details(f"{len(hidden)} more", _list(hidden, AT_ONCE + 1)) if hidden else ""
+    told = f"<p>Of the {name} data, {worst}: look for labels that are wrong, and for what the texts share.</p>"
     warning = note("Whoever gets this page can read these texts.")
-    return [section("The worst mistakes", f"{told}\n{_list(items[:AT_ONCE])}{more}\n{warning}")]
-
-
-def _list(items: list[str], start: int = 1) -> str:
-    content = "".join(f"<li>{item}</li>\n" for item in items)
-    return f'<ol class="worst" start="{start}">\n{content}</ol>'
+    return [section("The worst mistakes", f"{told}\n{ranked(items, AT_ONCE)}\n{warning}")]
 
 
 def _classes(model: Model, part: Answered) -> Iterator[str]:
