@@ -9,7 +9,7 @@ import torch
 
 from throughtime.data.columns import Example
 from throughtime.data.lexicon import Lexicon, LexiconConfig
-from throughtime.data.readers.sentences import Sentence
+from throughtime.data.readers.sentences import ColumnSentence
 from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.inspect.report import Answered, Chances, Evidence, Labelled
@@ -193,7 +193,7 @@ def make_labelled() -> Callable[..., Labelled]:
         for sentence in sentences:
             lines = list(range(line, line + len(sentence)))
             tokens, labels = ([word[at] for word in sentence] for at in (0, 1))
-            read.append(Sentence(tokens, labels, lines, "folder/words.conll", " ", [], []))
+            read.append(ColumnSentence(tokens, labels, lines, "folder/words.conll", line, " ", [], []))
             line = lines[-1] + 2
         made = {
             "sentences": read,
