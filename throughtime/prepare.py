@@ -209,7 +209,8 @@ def _check_choice(valid: Dataset) -> None:
     new = valid.targets.row_of_step[valid.targets.values == NOT_SEEN].unique()
     if 0 < len(valid) == len(new):
         raise DataError(
-            "expected a validation sentence with no other labels than those of the training data, found none",
+            "expected a validation sentence with no other labels than those of the training data, found none: "
+            "hold out other sentences, more of them, or none",
             path=valid.examples[0].path,
         )
 

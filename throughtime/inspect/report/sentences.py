@@ -36,7 +36,8 @@ def worst_sentences(evidence: Evidence) -> list[str]:
     part = evidence.labelled[name]
     rows = _worst(part)
     if not rows:
-        return [section("The worst sentences", f"<p>There are no mistakes on the {PARTS[name]} data.</p>")]
+        found = "no mistakes" if part.right.all() else "mistakes only beside labels that training did not show"
+        return [section("The worst sentences", f"<p>There are {found} on the {PARTS[name]} data.</p>")]
     marks = (
         "A line for what is right and one for what was told; ✗ marks what the other line has not."
         if part.spans
