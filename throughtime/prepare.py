@@ -208,7 +208,8 @@ def _check_choice(valid: Dataset) -> None:
     assert isinstance(valid.targets, Ragged)
     if len(valid) and not len(wholly_seen(valid.targets)):
         raise DataError(
-            "expected a validation sentence with no other labels than those of the training data, found none",
+            "expected a validation sentence with no other labels than those of the training data, found none: "
+            "hold out other sentences, more of them, or none",
             path=valid.examples[0].path,
         )
 

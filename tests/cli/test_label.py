@@ -52,6 +52,12 @@ def corpora(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def stdin(monkeypatch):
+    """Put bytes on standard input."""
+    return lambda content: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
 def changed(before, after):
     """The places of two texts' lines that are not the same."""
     one, other = before.split("\n"), after.split("\n")
@@ -237,6 +243,53 @@ def test_a_byte_that_is_no_text_on_standard_input_is_named(corpora):
     assert result.returncode == 2
     assert result.stdout == b"the\tDET\ndog\tNOUN\n\n"
     assert b"standard input, line 2: expected utf-8, found byte 0xEF" in result.stderr
+
+
+def test_a_byte_order_mark_on_standard_input_is_no_letter(run, corpora, stdin):
+    stdin(b"\xef\xbb\xbfthe dog\n")
+    assert run("predict", corpora / "tags", "-").out == "the\tDET\ndog\tNOUN\n\n"
+
+
+def test_an_encoding_that_is_unknown_or_cannot_spell_a_label_is_named(run, corpora, stdin, monkeypatch):
+    stdin(b"the dog\n")
+    result = run("predict", corpora / "tags", "-", "--encoding", "klingon")
+    assert (result.code, "expected an encoding such as utf-8" in result.err) == (2, True)
+    monkeypatch.setattr(LabelModel, "predict", lambda *_: [["Ж", "Ж"]])
+    stdin(b"the dog\n")
+    result = run("predict", corpora / "tags", "-", "--encoding", "latin-1")
+    assert (result.code, "standard input, line 1: expected text that latin-1 can spell" in result.err) == (2, True)
+
+
+# ---- labels that training did not show ----
+
+
+def test_labels_that_training_did_not_show_are_counted_and_said(run, corpora, tmp_path):
+    path = tmp_path / "new.conllu"
+    path.write_text(as_conllu([[("the", "DET"), ("dog", "<new>")], [("dog", "NOUN"), ("sings", "<new>")]]))
+    said = 'new.conllu: 2 words have a label that training did not show ("<new>")'
+    assert said in run("evaluate", corpora / "tags", path).out
+    scores = json.loads(run("evaluate", corpora / "tags", path, "--json").out)
+    assert (scores["labels_unknown"], scores["accuracy"]) == ({"<new>": 2}, 0.5)
+    words = ["train", "label", corpora / "train.conllu", *SMALL, "--epochs", 1, "--test", path]
+    result = run(*words, "--out", tmp_path / "m")
+    assert f'2 words of the test data have a label that the training data does not show ("<new>"): {path}, line 3;' in (
+        result.err
+    )
+    assert "test: 2 words have a label that training did not show" in result.err
+    report = (tmp_path / "m" / "report.html").read_text()
+    assert "&lt;new&gt;" in report
+    assert "Words with a label that training did not show</dt><dd>2</dd>" in report
+    result = run(*words, "--out", tmp_path / "strict", "--strict")
+    assert (result.code, "expected data without warnings (--strict)" in result.err) == (2, True)
+
+
+def test_nothing_to_choose_by_is_named(run, tmp_path):
+    for name, label in (("train", "N"), ("valid", "NEW")):
+        (tmp_path / f"{name}.txt").write_text(f"a {label}\nb V\n")
+    result = run("train", "label", tmp_path / "train.txt", "--valid", tmp_path / "valid.txt", "--out", tmp_path / "m")
+    assert result.code == 2
+    assert "valid.txt: expected a validation sentence with no other labels than those of the training" in result.err
+    assert not (tmp_path / "m").exists()
 
 
 # ---- looking at a model ----

@@ -52,7 +52,7 @@ def test_the_vectors_end_up_in_the_weights(run, files):
     assert word_table(model)["dog"] != [1.0, -1.0, 2.0]  # which has learnt further
     assert model.config.network.embedding_size == 3
     assert model.config.data["vectors"]["rows"] == 4
-    assert "| word vectors | vectors.txt | 4 |" in (files / "model" / "README.md").read_text()
+    assert "| word vectors | vectors.txt | 4 words |" in (files / "model" / "README.md").read_text()
     assert run("verify", files / "model", files / "valid.conll").code == 0
     scores = json.loads(run("evaluate", files / "model", files / "valid.conll", "--json").out)
     assert scores["tokens_unknown"] == 1

@@ -148,3 +148,12 @@ def test_another_tokenizers_numbers_are_refused(tmp_path):
     Tokenizer(models.WordLevel({"a": 0, "<unk>": 1}, unk_token="<unk>")).save(str(tmp_path / "characters.json"))
     with pytest.raises(ModelError, match="as numbers 0 to 3, found others"):
         Lexicon.load(tmp_path, LexiconConfig())
+
+
+@pytest.mark.parametrize("word", ["\ud800", "caf\udce9", None])
+def test_half_a_character_is_no_text(word):
+    lexicon = Lexicon.learn([["a"]], LexiconConfig())
+    with pytest.raises(UsageError, match="expected words as text, found"):
+        lexicon.encode([["a", word]])
+    with pytest.raises(UsageError, match="expected words as text, found"):
+        Lexicon.learn([["a", word]], LexiconConfig(lowercase=False))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from throughtime.data import Example, read_examples
+from throughtime.data.given import GivenSentence
 from throughtime.data.lint import Place, Warning, lint, other_columns
 from throughtime.errors import DataError
 
@@ -175,3 +176,39 @@ def test_a_hundred_thousand_rows_take_seconds_and_little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.75 * sum(len(row.text) for row in some)  # no copy of the texts, which are 100 words long
+
+
+# ---- labels of words ----
+
+
+def tagged(*rows, path="a.conll"):
+    """Sentences with these labels, and words that stand nowhere else."""
+    labels = map(str.split, rows)
+    return [GivenSentence([f"{path}{line}"] * len(own), own, line, path) for line, own in enumerate(labels, 1)]
+
+
+def tags(sentence):
+    return tuple(sentence.labels)
+
+
+def test_words_with_a_label_that_training_does_not_show():
+    train = tagged("DET NOUN", "VERB NOUN")
+    assert lint(train, tagged("DET VERB VERB", path="v"), value=tags) == []
+    found = lint(train, tagged("DET X", path="v"), tagged("VERB", "Y {} Y VERB", path="t"), value=tags)
+    assert found == [
+        Warning(
+            'word of the validation data has a label that the training data does not show ("X")', 1, (Place("v", 1),)
+        ),
+        Warning(
+            'words of the test data have a label that the training data does not show ("Y", "{}")',
+            3,
+            (Place("t", 2),) * 3,
+        ),
+    ]
+
+
+def test_of_spans_only_a_new_type_is_a_new_label():
+    train = tagged("O B-PER O", "B-LOC I-LOC")
+    assert lint(train, tagged("B-PER I-PER I-PER O", path="v"), value=tags) == []
+    [warning] = lint(train, tagged("B-PER I-PER B-ORG I-ORG O", path="v"), value=tags)
+    assert (warning.count, "B-ORG" in str(warning), "I-PER" in str(warning)) == (2, True, False)

@@ -59,3 +59,5 @@ def test_nothing_to_hold_out():
         stratified_split(["a", "b"], 0.5, 0)
     with pytest.raises(DataError, match="found none"):
         stratified_split([], 0.5, 0)
+    with pytest.raises(DataError, match="two rows or more to hold some out, found one"):
+        stratified_split([""], 0.5, 0)

@@ -92,3 +92,7 @@ def test_settings_without_a_value_are_left_out(card, make_model, make_tagger):
         settings = content[content.index("## Settings that matter") : content.index("## Limits")]
         assert "hidden size" in settings
         assert "–" not in settings
+
+
+def test_of_words_that_are_read_by_letters_too_it_says_so(card, make_tagger):
+    assert "Words that training did not show become `<unk>`: only their letters tell them apart." in card(make_tagger())

@@ -79,6 +79,7 @@ def test_sentences_come_in_any_container():
     ("given", "found"),
     [
         ("Ada met", "a text"),
+        (5, "5"),
         (["Ada met"], "a text"),
         (["Ada", "met"], "a text"),
         ([b"Ada"], "a text"),

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from throughtime.data.batches import Batches, Dataset
 from throughtime.data.lexicon import Lexicon, LexiconConfig
 from throughtime.data.spans import check_tags, convert
-from throughtime.errors import DataError
+from throughtime.errors import DataError, UsageError
 from throughtime.tasks import Labeler, LabelerConfig, Tags
 
 TEXTS = ["EU rejects German call", "Peter Blackburn", "BRUSSELS", "the German the German the EU"]
@@ -206,6 +206,7 @@ def test_where_no_sentence_is_left_the_loss_is_zero_and_none_is_told(decoder, av
     metrics = model.evaluate([alone])
     assert metrics["loss"] is None
     assert metrics["tokens"] == 2
+    assert metrics["labels_unknown"] == {"I-NEW": 1}
 
 
 # ---- schemes ----
@@ -256,6 +257,11 @@ def test_what_spans_are_told_of():
 def test_one_label_is_nothing_to_learn(labels):
     with pytest.raises(DataError, match=r"a\.conll: expected at least two different labels to tell apart, found only"):
         Tags.learn(sentences(["a b"], [labels]), LabelerConfig())
+
+
+def test_a_scheme_is_not_asked_for_in_vain():
+    with pytest.raises(UsageError, match="--scheme bio: expected spans, found no spans: the labels"):
+        Tags.learn(WORDS, LabelerConfig(scheme="bio"))
 
 
 def test_an_illegal_tag_is_named_with_its_line():
@@ -320,6 +326,7 @@ def test_unknown_words_are_counted_apart():
     assert metrics["accuracy"] == pytest.approx(2 / 5)
     assert metrics["accuracy_unknown"] == pytest.approx(1 / 3)
     assert metrics["tokens_unknown"] == 3
+    assert metrics["labels_unknown"] == {}
     assert [metrics[key] for key in ("precision", "recall", "f1", "f1_by_type")] == [None, None, None, {}]
     assert model.score(metrics) == (metrics["accuracy"], -metrics["loss"])
     assert make(WORDS)[0].evaluate([batch(model, lexicon, WORDS)])["accuracy_unknown"] is None

@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 from throughtime.data.columns import Source, open_examples
+from throughtime.data.files import check_encoding
 from throughtime.data.readers.rows import Tally
+from throughtime.data.readers.sentences import MARK
 from throughtime.data.tagged import SentenceSource, read_tagged
 from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, choose_device, load
@@ -89,12 +91,16 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
 def decoded_lines(source: Iterable[bytes], encoding: str) -> Iterator[str]:
     """Lines of standard input as they come, without their ends.
 
+    A byte order mark before the first is left off.
+
     Raises:
         DataError: for a byte that is not of the encoding, with its line.
+        UsageError: the encoding is unknown.
     """
+    check_encoding(encoding)
     for number, line in enumerate(source, 1):
         try:
-            yield line.decode(encoding).rstrip("\r\n")
+            yield line.decode(encoding).removeprefix(MARK if number == 1 else "").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise DataError(
                 f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",

@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 from throughtime.cli.common import decoded_lines, source_of
 from throughtime.data.readers.detect import by_ending
 from throughtime.data.readers.parquet_lists import write_rows
-from throughtime.data.readers.sentences import Sentence, spelled, write_sentences
+from throughtime.data.readers.sentences import Sentence, encoded, spelled, write_sentences
 from throughtime.data.tagged import SentenceSource, format_of, read_rows, read_tagged
 from throughtime.errors import UsageError
 from throughtime.model import LabelModel
@@ -73,10 +73,15 @@ def _labelled(model: LabelModel, sentences: Iterator[Known]) -> Iterator[tuple[K
 
 
 def label_lines(model: LabelModel, source: Iterable[bytes], target: BinaryIO, encoding: str) -> None:
-    """For each line, as it comes: its words, which blanks part, one a line with its label, and a blank line."""
-    for line in decoded_lines(source, encoding):
+    """For each line, as it comes: its words, which blanks part, one a line with its label, and a blank line.
+
+    Raises:
+        DataError: the encoding cannot read a line, or spell a label.
+        UsageError: it is unknown.
+    """
+    for number, line in enumerate(decoded_lines(source, encoding), 1):
         words = line.split()
         (labels,) = model.predict([words])
         told = "".join(f"{word}\t{label}\n" for word, label in zip(words, labels, strict=True))
-        target.write(f"{told}\n".encode(encoding))
+        target.write(encoded(f"{told}\n", encoding, "standard input", number))
         target.flush()

@@ -57,7 +57,8 @@ def predict(arguments: argparse.Namespace) -> int:
     screen = console(quiet=arguments.quiet)
     where = f", in {arguments.out}" if arguments.out else ""
     if isinstance(model, LabelModel):
-        screen.print(f"{label_file(arguments, model):,} sentences labelled{where}")
+        count = label_file(arguments, model)
+        screen.print(f"{count:,} sentence{'s' * (count != 1)} labelled{where}")
         return 0
     count, notes = _predict(arguments, _of_texts(model))
     for note in notes:

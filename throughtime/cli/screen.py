@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from throughtime.data.readers.rows import shown
 from throughtime.tasks.targets import Measure
 
 __all__ = ["console", "print_scores", "sparkline"]
@@ -31,7 +32,10 @@ def sparkline(values: list[float]) -> str:
 
 
 def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """A row a data set: its measures and size; then a row a class, or type of span, with its F1, when they are few."""
+    """A row a data set: its measures and size; then a row a class, or type of span, with its F1, when they are few.
+
+    Labels of words that training did not show are told between: they lower the scores, whatever the model answers.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     size = "tokens" if all("tokens" in scores for scores in metrics.values()) else "examples"
     for name in ("", *(measure.title for measure in measures), SIZES[size]):
@@ -40,6 +44,9 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
         cells = [measure.shown(scores[measure.key]) for measure in measures]
         table.add_row(name, *cells, str(scores[size]))
     screen.print(table)
+    for name, scores in metrics.items():
+        if new := scores.get("labels_unknown"):
+            screen.print(f"{name}: {_unknown(new)}")
     apart_by = "f1_by_class" if size == "examples" else "f1_by_type"
     classes = list(dict.fromkeys(name for scores in metrics.values() for name in scores.get(apart_by, ())))
     if not 0 < len(classes) <= MOST_CLASSES:
@@ -52,6 +59,18 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
         shares = (scores[apart_by].get(label) for scores in metrics.values())
         apart.add_row(label, *("–" if share is None else f"{share:.2%}" for share in shares))
     screen.print(apart)
+
+
+def _unknown(new: Mapping[str, int]) -> str:
+    """Which labels training did not show, and how many words that concerns.
+
+    >>> _unknown({"SYM": 2, "X": 1})
+    '3 words have a label that training did not show ("SYM", "X"), so that every answer to them counts as wrong'
+    """
+    count = sum(new.values())
+    words, them = ("words have", "them") if count > 1 else ("word has", "it")
+    labels = f"a label that training did not show ({shown(sorted(new), 5)})"
+    return f"{count:,} {words} {labels}, so that every answer to {them} counts as wrong"
 
 
 MOST_CLASSES = 30

@@ -37,7 +37,7 @@ WORDS = {
 FILES = {
     "classify": "a file, or a folder with a file or folder a class",
     "rate": "a file",
-    "label": "a file of sentences, a word a line: CoNLL-U, or CoNLL columns",
+    "label": "a file of sentences: CoNLL-U, CoNLL columns, JSON lines or Parquet",
 }
 
 

@@ -72,8 +72,10 @@ class Lexicon:
 
         Raises:
             DataError: when no word is frequent enough.
+            UsageError: for a word that is no text.
         """
         forms = Counter(chain.from_iterable(sentences))
+        _check_text(forms)
         normalizer = _normalizer(config)
         words, letters = Counter[str](), Counter[str]()
         for form, count in forms.items():
@@ -139,9 +141,7 @@ class Lexicon:
 
     def forms(self, names: Sequence[str]) -> Forms:
         """What is read of each word; see :meth:`encode`."""
-        strange = [name for name in names if not isinstance(name, str)]
-        if strange:
-            raise UsageError(f"expected words as text, found {strange[0]!r}")
+        _check_text(names)
         normalizer = self._words.normalizer
         # A word that spells a special symbol would pass for one.
         rows = [(self._known(_normal(name, normalizer)), *(spelling(name) if self.spelled else ())) for name in names]
@@ -184,6 +184,13 @@ def as_read(config: LexiconConfig) -> Callable[[str], str]:
     """
     normalizer = _normalizer(config)
     return lambda word: _normal(word, normalizer)
+
+
+def _check_text(names: Iterable[str]) -> None:
+    """Refuse what is no text, and halves of characters (lone surrogates), which no file could hold."""
+    for name in names:
+        if not isinstance(name, str) or (not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name)):
+            raise UsageError(f"expected words as text, found {name!r}")
 
 
 def _normalizer(config: LexiconConfig) -> normalizers.Normalizer | None:

@@ -10,15 +10,17 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.packed import StrPath
 from throughtime.data.readers.rows import shown
+from throughtime.data.spans import parse
 from throughtime.errors import DataError
 
 __all__ = ["Labelled", "Place", "Warning", "lint", "other_columns", "sampled"]
@@ -137,6 +139,8 @@ def lint(
     found += _telltale_columns(learnt, columns or {})
     if all(isinstance(value, str) for value in learnt.values):  # classes, not numbers or the tags of a sentence
         found += [*_lonely(parts), *_telltale_words(learnt)]
+    elif learnt.values and all(isinstance(value, tuple) for value in learnt.values):
+        found += _new_tags(parts)
     return found
 
 
@@ -208,9 +212,12 @@ class _Found:
     places: list[Place] = field(default_factory=list)
 
     def add(self, part: _Part, row: int, there: _Part | None = None, like: int = 0) -> None:
+        self.add_place(part.place(row, there.place(like) if there else None))
+
+    def add_place(self, place: Place) -> None:
         self.count += 1
         if len(self.places) < SHOWN:
-            self.places.append(part.place(row, there.place(like) if there else None))
+            self.places.append(place)
 
     def warning(self, one: str, several: str) -> Iterator[Warning]:
         """Give a warning, unless nothing was met."""
@@ -277,6 +284,24 @@ def _of_labels(part: _Part, labels: set[Hashable], where: str, lacking: str) -> 
             found.add(part, row)
     names = shown(sorted(map(str, labels)), SHOWN)
     yield from found.warning(f"label stands {where}{lacking} ({names})", f"labels stand {where}{lacking} ({names})")
+
+
+def _new_tags(parts: Mapping[str, _Part]) -> Iterator[Warning]:
+    """Words with a label that the training data has not; of spans, with a type that it has not."""
+    labels = {name: cast("list[tuple[str, ...]]", part.values) for name, part in parts.items()}
+    known = set(chain.from_iterable(labels["training"]))
+    tags = [parse(label) for label in known]
+    spans, types = all(tags), {tag.type for tag in tags if tag}
+    for name in ("validation", "test"):
+        found, new = _Found(), set[str]()
+        for sentence, own in zip(parts[name].rows, labels[name], strict=True):
+            for at, label in enumerate(own):
+                tag = parse(label) if spans else None
+                if label not in known and not (tag and tag.type in types):
+                    new.add(label)
+                    found.add_place(Place(sentence.path, cast(Any, sentence).lines[at]))
+        what = f"a label that the training data does not show ({shown(sorted(new), SHOWN)})"
+        yield from found.warning(f"word of the {name} data has {what}", f"words of the {name} data have {what}")
 
 
 # ---- what tells the label too well ----

@@ -30,11 +30,9 @@ def stratified_split(labels: Sequence[str], fraction: float, seed: int) -> tuple
     for row, label in enumerate(labels):
         rows.setdefault(label, []).append(row)
     if all(len(own) < 2 for own in rows.values()):
-        raise DataError(
-            f"expected a class with two rows or more to hold some out, found {len(rows)} classes of one row each"
-            if rows
-            else "expected rows to split, found none"
-        )
+        several = f"a class with two rows or more to hold some out, found {len(rows)} classes of one row each"
+        one = "two rows or more to hold some out, found one"
+        raise DataError(f"expected {several if len(rows) > 1 else one if rows else 'rows to split, found none'}")
     draw = random.Random(seed)
     shares = _shares({label: len(own) for label, own in rows.items()}, fraction, draw)
     held_out = {row for label, own in rows.items() for row in draw.sample(own, shares[label])}

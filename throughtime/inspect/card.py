@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from throughtime.data.lexicon import LexiconConfig
 from throughtime.model import Model
 from throughtime.storage import write_atomically
 from throughtime.tasks import TASKS, Tags
@@ -72,7 +73,7 @@ model = tt.load("DIR")
 
 - It was trained on the data above and on nothing else; text of another kind, time or language can fare worse than
   the scores say.
-- {unknown} that training did not show become `<unk>`: all of them look the same to it.
+- {unknown} that training did not show become `<unk>`: {alike}.
 {own_limits}
 
 ## Version and licence
@@ -132,11 +133,18 @@ def write_card(path: Path, model: Model) -> None:
         labels=_labels(model),
         data=_data(config.data, TASKS[config.task].names.example),
         settings=_settings(model),
+        alike=_alike(config.vocabulary),
         unknown={"word": "Words", "char": "Characters"}.get(getattr(config.vocabulary, "tokens", "word"), "Pieces"),
         version=config.throughtime,
         format=config.format,
     )
     write_atomically(path, content)
+
+
+def _alike(vocabulary: object) -> str:
+    """What is left of words that are not known."""
+    spelt = isinstance(vocabulary, LexiconConfig) and (vocabulary.characters or vocabulary.spelling)
+    return "only their letters tell them apart" if spelt else "all of them look the same to it"
 
 
 def _calibrated(result: dict[str, Any]) -> str:
@@ -213,7 +221,7 @@ def _data(data: dict[str, Any], called: str) -> str:
         if facts.get("rows"):
             path = facts.get("path")
             file = _escape(Path(path).name or path) if path else "held out of the training file"
-            rows.append((name, file, f"{facts['rows']:,}"))
+            rows.append((name, file, f"{facts['rows']:,}{' words' * (part == 'vectors')}"))
     return _table(("for", "file", f"{called}s"), rows) if rows else "Not known."
 
 

@@ -94,7 +94,8 @@ def _as_sentences(sentences: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     Raises:
         UsageError: for anything else than sentences of words.
     """
-    found: list[Any] = [sentences] if isinstance(sentences, str | bytes) else list(sentences)
+    one = isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable)
+    found: list[Any] = [sentences] if one else list(sentences)
     for sentence in found:
         if isinstance(sentence, str | bytes) or not hasattr(sentence, "__len__"):
             what = "a text" if isinstance(sentence, str | bytes) else repr(sentence)

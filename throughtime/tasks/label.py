@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, compress
 from typing import Any, Literal
 
 import torch
@@ -250,8 +251,8 @@ class Labeler(nn.Module):
         """``accuracy``, ``accuracy_unknown``, ``precision``, ``recall``, ``f1``, ``f1_by_type``, ``loss`` and sizes.
 
         Spans are counted exactly, as conlleval does; of labels that are no spans these are none. A label that training
-        did not show is never answered rightly, and the loss is of the sentences without such a one; none if there are
-        no words to tell it by.
+        did not show is never answered rightly: ``labels_unknown`` tells of each how many words have it, and the loss is
+        of the sentences without such a one; none if there are no words to tell it by.
 
         Args:
             batches: of a dataset with its examples.
@@ -287,6 +288,7 @@ class _Tally:
         self._targets, self._spans = targets, SpanCounts()
         self._right, self._words = Counter[bool](), Counter[bool]()  # of words known and unknown
         self._sentences, self._loss, self._lost = 0, 0.0, 0
+        self._new = Counter[str]()  # labels that training did not show
 
     def lose(self, totals: Tensor, lengths: Tensor) -> None:
         """Add what :meth:`Labeler._losses` gives."""
@@ -307,6 +309,8 @@ class _Tally:
                 self._spans.add(read_spans(labels), read_spans(told))
             begin += len(told)
             self._sentences += 1
+        new = (known(batch.targets) == NOT_SEEN).tolist()
+        self._new.update(compress(chain.from_iterable(sentence.labels or () for sentence in batch.examples), new))
 
     def metrics(self) -> dict[str, Any]:
         """Of all that was added."""
@@ -323,4 +327,5 @@ class _Tally:
             "tokens": words,
             "tokens_unknown": self._words[True],
             "sequences": self._sentences,
+            "labels_unknown": dict(sorted(self._new.items())),
         }

@@ -13,7 +13,7 @@ from torch import Tensor
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.schemes import tell_scheme
 from throughtime.data.spans import OUTSIDE, Scheme, check_tags, convert, parse, transitions
-from throughtime.errors import DataError
+from throughtime.errors import DataError, UsageError
 from throughtime.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -49,9 +49,12 @@ class Tags:
 
         Raises:
             DataError: when there are fewer than two; for a tag that its scheme does not allow there, with its line.
+            UsageError: a scheme is asked for, and tags are no spans.
         """
         scheme, told = tell_scheme(sentences)
         if scheme is None:
+            if config.scheme != "auto":
+                raise UsageError(f"--scheme {config.scheme}: expected spans, found {told}")
             counts = Counter(tag for sentence in sentences for tag in sentence.labels or ())
             labels = sorted(counts)
         else:

@@ -181,6 +181,8 @@ def test_sentences_with_labels_never_seen_or_without_mistakes_are_passed_over(ma
     part = make_labelled(right + TAGGED[:1] + TAGGED[2:], losses=np.array([9, np.nan, 1], dtype=np.float32))
     assert Page("".join(worst_sentences(evidence_of(part)))).count("li") == 1
     assert "no mistakes on the validation data" in read(worst_sentences(evidence_of(make_labelled(right))))
+    new = make_labelled(TAGGED[:1], losses=np.array([np.nan], dtype=np.float32))
+    assert "mistakes only beside labels that training did not show" in read(worst_sentences(evidence_of(new)))
 
 
 @pytest.mark.parametrize("spans", [False, True])

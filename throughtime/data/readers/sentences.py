@@ -26,6 +26,7 @@ __all__ = [
     "Other",
     "Sentence",
     "Word",
+    "encoded",
     "no_sentences",
     "read_sentences",
     "spelled",
@@ -296,10 +297,19 @@ def spelled(sentence: Sentence, labels: Sequence[str] | None, encoding: str) -> 
         DataError: it cannot, or see `Sentence.written`.
     """
     text = sentence.written(labels)
+    encoded(text, encoding, sentence.path, sentence.line)
+    return text
+
+
+def encoded(text: str, encoding: str, path: str, line: int) -> bytes:
+    """Give text in its encoding; `path` and `line` are where it is from.
+
+    Raises:
+        DataError: the encoding cannot spell it.
+    """
     try:
-        text.encode(encoding)
+        return text.encode(encoding)
     except UnicodeEncodeError as error:
         found = printable(text[error.start])
         message = f'expected text that {encoding} can spell, found "{found}" (U+{ord(text[error.start]):04X})'
-        raise DataError(message, path=sentence.path, line=sentence.line) from None
-    return text
+        raise DataError(message, path=path, line=line) from None

@@ -71,7 +71,10 @@ def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any], pairs
 
 def _size(scores: dict[str, Any]) -> str:
     kinds = {"sequences": "Sentences", "tokens": "Words"} if "tokens" in scores else {"examples": "Examples"}
-    return "\n".join(f"<div><dt>{title}</dt><dd>{scores[key]:,}</dd></div>" for key, title in kinds.items())
+    sizes = {title: scores[key] for key, title in kinds.items()}
+    if new := scores.get("labels_unknown"):
+        sizes["Words with a label that training did not show"] = sum(new.values())
+    return "\n".join(f"<div><dt>{title}</dt><dd>{size:,}</dd></div>" for title, size in sizes.items())
 
 
 def _shown(measure: Measure, scores: dict[str, Any]) -> str:

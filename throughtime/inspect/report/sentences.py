@@ -35,7 +35,8 @@ def worst_sentences(evidence: Evidence) -> list[str]:
     name, part = found
     rows = _worst(part)
     if not rows:
-        return [section("The worst sentences", f"<p>There are no mistakes on the {name} data.</p>")]
+        mistakes = "no mistakes" if part.right.all() else "mistakes only beside labels that training did not show"
+        return [section("The worst sentences", f"<p>There are {mistakes} on the {name} data.</p>")]
     marks = (
         "A line for what is right and one for what was told; ✗ marks what the other line has not."
         if part.spans
