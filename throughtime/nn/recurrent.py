@@ -166,7 +166,7 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         weights = self._weights(layer)
         if table is not None:  # the table's vectors times W, once each, in the place of every step's
-            weights = weights._replace(ih=[ops.linear(weight, table) for weight in weights.ih])
+            weights = weights._replace(ih=[ops.linear(table, weight).t() for weight in weights.ih])
         return self.op(
             self.cell, data, state, weights, batch_sizes, dropout_mask=mask, resets=resets, backend=self.backend
         )

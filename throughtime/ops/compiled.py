@@ -66,8 +66,10 @@ def _of_symbols(symbols: Tensor, ih: list[Tensor], bias_ih: list[Tensor]) -> tup
     Data, ``ih`` and ``bias_ih`` as the kernels take them.
     """
     few = len(symbols) < ih[0].shape[1]
-    columns = torch.cat([weight.index_select(1, symbols) for weight in ih] if few else ih).t()
-    table = columns + torch.cat(bias_ih) if bias_ih else columns
+    # A row a symbol, as it is read; of a table's products, which come so, rows are copied and nothing is turned.
+    table = torch.cat([weight.t().index_select(0, symbols) if few else weight.t() for weight in ih], dim=1)
+    if bias_ih:
+        table += torch.cat(bias_ih)
     return (table, [], []) if few else (symbols.to(torch.int64), [table], [])
 
 
