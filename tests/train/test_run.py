@@ -17,6 +17,7 @@ from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import NonFiniteLossError, TrainingError
 from throughtime.tasks import Classes, Classifier, ClassifierConfig
 from throughtime.train import checkpoint as checkpoints
+from throughtime.train import timing
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Listener
 from throughtime.train.run import Run
@@ -299,3 +300,11 @@ def test_no_time_at_all_is_still_one_update():
 def test_timing_does_not_fail_a_run_that_would_not():
     run = make_run(epochs=None, updates=1, lr=1e38)
     assert go(run).reason == "1 update is done (--updates)"
+
+
+def test_updates_are_not_timed_for_as_long_as_an_evaluation_would_take(monkeypatch):
+    monkeypatch.setattr(timing, "_time_evaluation", lambda trial, valid: 1000.0)
+    run = make_run()
+    found = timing.measure(run.task, run.batches, run.valid, run.config, seconds=0.1)
+    assert found.evaluation == 1000
+    assert found.spent < 20

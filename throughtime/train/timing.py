@@ -53,7 +53,7 @@ def measure(
         trial = copy.deepcopy(task)
         trial.train()
         evaluation = _time_evaluation(trial, valid)
-        taken, sizes = _time_updates(trial, batches, config, begun + evaluation + seconds, most or sys.maxsize)
+        taken, sizes = _time_updates(trial, batches, config, time.perf_counter() + seconds, most or sys.maxsize)
     update = _mean_over_epoch(np.array(taken), np.array(sizes), batches)
     return Timing(update, evaluation, time.perf_counter() - begun)
 
