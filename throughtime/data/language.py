@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -230,6 +230,12 @@ class Decoder:
 # ---- the four kinds ----
 
 
+class _Kind(Protocol):
+    written: list[_Written]
+
+    def encode(self, text: str) -> np.ndarray: ...
+
+
 class _Characters:
     """One symbol a code point, found in a table of all of them."""
 
@@ -240,7 +246,8 @@ class _Characters:
         self.written = [*_specials("\ufffd"), *((chr(code).encode(), False) for code in codes)]
 
     def encode(self, text: str) -> np.ndarray:
-        return self.table[_code_points(text)]
+        ids: np.ndarray = self.table[_code_points(text)]
+        return ids
 
 
 class _Bytes:
@@ -253,7 +260,7 @@ class _Bytes:
         self.dtype, self.written = dtype, [*_specials("\ufffd"), *((bytes([byte]), False) for byte in spelt)]
 
     def encode(self, text: str) -> np.ndarray:
-        return np.frombuffer(text.encode(), np.uint8) + self.dtype.type(len(SPECIALS))
+        return np.frombuffer(text.encode(), np.uint8).astype(self.dtype) + len(SPECIALS)
 
 
 class _Remembered:
@@ -310,7 +317,8 @@ class _Words:
             return ids
         ends = np.ones(len(ids) + 2, bool)
         ends[1:-1] = (ids == self._numbers["\n"]) | (ids == self._numbers["\r\n"])
-        return ids[(ids != self._numbers[" "]) | ~ends[:-2] | ~ends[2:]]
+        kept: np.ndarray = ids[(ids != self._numbers[" "]) | ~ends[:-2] | ~ends[2:]]
+        return kept
 
     def _write(self, symbol: str) -> _Written:
         if symbol in ("\n", "\r\n"):
@@ -321,7 +329,12 @@ class _Words:
         return symbol[joined:].strip(" ").encode(), not joined
 
 
-_KINDS = {"char": _Characters, "byte": _Bytes, "word": _Words, "bpe": _Pieces}
+_KINDS: dict[str, Callable[[Sequence[str], Tokenizer, np.dtype[Any]], _Kind]] = {
+    "char": _Characters,
+    "byte": _Bytes,
+    "word": _Words,
+    "bpe": _Pieces,
+}
 
 
 def _specials(unknown: str) -> list[_Written]:
@@ -340,7 +353,8 @@ def _learn_characters(pieces: Iterable[str], config: LanguageConfig) -> tuple[To
         counts[: len(found)] += found
     kept = np.flatnonzero(counts >= (config.min_count or 1))
     kept = kept[np.argsort(-counts[kept], kind="stable")]
-    tokenizer = _listed(map(chr, kept[: _room(config.vocab_size)].tolist()), config.min_count or 1, config)
+    room = None if config.vocab_size is None else config.vocab_size - len(SPECIALS)
+    tokenizer = _listed(map(chr, kept[:room].tolist()), config.min_count or 1, config)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
     return tokenizer, ""
@@ -400,18 +414,14 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
         (word for word, count in counts.items() if count >= min_count and word not in (*always, *SPECIALS)),
         key=lambda word: (-counts[word], word),
     )
-    room = _room(config.vocab_size or _MANY_WORDS)
-    tokenizer = _listed(words[: max(0, room - len(always))], min_count, config, always)
+    room = (config.vocab_size or _MANY_WORDS) - len(SPECIALS) - len(always)
+    tokenizer = _listed(words[: max(0, room)], min_count, config, always)
     tokenizer.pre_tokenizer = shape.pre_tokenizer
     return tokenizer, told
 
 
 _LEARN = {"char": _learn_characters, "byte": _learn_bytes, "word": _learn_words, "bpe": _learn_pieces}
 _SPLITS = {"blanks": pre_tokenizers.WhitespaceSplit(), "marks": pre_tokenizers.Split(Regex(_MARKS), "isolated")}
-
-
-def _room(vocab_size: int | None) -> int | None:
-    return None if vocab_size is None else vocab_size - len(SPECIALS)
 
 
 def _listed(symbols: Iterable[str], min_count: int, config: LanguageConfig, always: Sequence[str] = ()) -> Tokenizer:
