@@ -10,7 +10,7 @@ from typing import Any
 
 from throughtime.storage import sha256
 
-__all__ = ["all_plain", "content_hash", "plain", "stamp"]
+__all__ = ["all_plain", "content_hash", "plain", "stamp", "visible_files"]
 
 
 def plain(name: str) -> str:
@@ -39,7 +39,7 @@ def stamp(path: Path) -> list[Any] | None:
     """What changes when a file, or a file of a folder, does; none for a pipe, of which nothing is known beforehand."""
     if not path.is_file() and not path.is_dir():
         return None
-    return [[plain(str(file)), *_status(file)] for file in _files(path)]
+    return [[plain(str(file)), *_status(file)] for file in visible_files(path)]
 
 
 def content_hash(path: Path) -> str | None:
@@ -49,7 +49,7 @@ def content_hash(path: Path) -> str | None:
     if not path.is_dir():
         return None
     whole = hashlib.sha256()
-    for file in _files(path):
+    for file in visible_files(path):
         try:
             content = sha256(file)
         except OSError:  # one that lies beside the classes and is not read; a reader that needs it says so
@@ -58,8 +58,8 @@ def content_hash(path: Path) -> str | None:
     return whole.hexdigest()
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """The file, or a folder's files in order of name, links followed, hidden ones left out as readers do."""
+def visible_files(path: Path) -> Iterator[Path]:
+    """Yield the file, or a folder's files in order of name, links followed, hidden ones left out as readers do."""
     if path.is_file():
         yield path
         return
