@@ -3,6 +3,7 @@
 from throughtime.nn.crf import CRF
 from throughtime.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
 from throughtime.nn.recurrent import GRU, LSTM, RNN
+from throughtime.nn.softmax import linear_cross_entropy
 from throughtime.nn.stepper import Stepper
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "MeanPooling",
     "Pooling",
     "Stepper",
+    "linear_cross_entropy",
 ]
