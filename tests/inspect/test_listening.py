@@ -73,9 +73,9 @@ def test_longest_repeat_is_that_of_looking_everywhere():
 
 
 def test_longest_copy():
-    assert longest_copy([A, B, C], [[D, B, C], [A]]) == 2
-    assert longest_copy([A, B], [[A, B, C]]) == 2
-    assert longest_copy([A], [[B], []]) == 0
+    assert longest_copy([[A, B, C], [D]], [[D, B, C], [A]]) == 2
+    assert longest_copy([[A, B]], [[A, B, C]]) == 2
+    assert longest_copy([[A], []], [[B], []]) == 0
 
 
 def test_the_table_sets_the_made_beside_the_real():

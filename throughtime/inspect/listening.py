@@ -102,23 +102,24 @@ def longest_repeat(steps: Sequence[Step]) -> int:
     return _longest(twice, len(line) // 2)
 
 
-def longest_copy(steps: Sequence[Step], others: Sequence[Sequence[Step]]) -> int:
-    """How many steps the longest passage has that is also in one of the others, perhaps learnt by heart.
+def longest_copy(made: Sequence[Sequence[Step]], real: Sequence[Sequence[Step]]) -> int:
+    """How many steps the longest passage has of a made piece that is in a real one too.
 
-    >>> longest_copy([(60,), (62,), (64,)], [[(1,), (62,), (64,)], [(60,)]])
+    >>> longest_copy([[(60,), (62,), (64,)]], [[(1,), (62,), (64,)], [(60,)]])
     2
     """
-    line, *lines = _written([steps, *others])
+    lines = _written([*made, *real])
+    new, old = lines[: len(made)], lines[len(made) :]
 
     def shared(length: int) -> bool:
-        known = {other[at : at + length] for other in lines for at in range(len(other) - length + 1)}
-        return any(line[at : at + length] in known for at in range(len(line) - length + 1))
+        known = {line[at : at + length] for line in old for at in range(len(line) - length + 1)}
+        return any(line[at : at + length] in known for line in new for at in range(len(line) - length + 1))
 
-    return _longest(shared, len(line))
+    return _longest(shared, max(map(len, new), default=0))
 
 
 def comparison(real: Sequence[Piece], made: Sequence[Piece]) -> list[tuple[str, str, str]]:
-    """A table of what is measured, and its value in the real pieces and in the made ones.
+    """A table of what is measured, and its value in the real pieces and in the made ones, on the same grid.
 
     >>> for row in comparison([Piece([(60, 64), (60, 64)])], [Piece([(60, 61), ()])])[:4]:
     ...     print(*row, sep=" | ")
@@ -130,8 +131,7 @@ def comparison(real: Sequence[Piece], made: Sequence[Piece]) -> list[tuple[str, 
     one, other = listen(real), listen(made)
     voices = range(max(len(one.ranges), len(other.ranges)))
     common = sorted(one.lengths, key=one.lengths.__getitem__, reverse=True)[:_MOST_LENGTHS]
-    lines = [piece.steps for piece in real]
-    copied = max(longest_copy(piece.steps, lines) * piece.quarters for piece in made)
+    copied = longest_copy([p.steps for p in made], [p.steps for p in real]) * made[0].quarters
     return [
         ("steps", f"{one.steps:,}", f"{other.steps:,}"),
         *((f"voice {number + 1}", _range(one, number), _range(other, number)) for number in voices),

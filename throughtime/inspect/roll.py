@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator
 
 from throughtime.data.piece import Note, Piece, pitch_name
-from throughtime.inspect.plots import COLOURS, STEPS, drawn
+from throughtime.inspect.plots import COLOURS, drawn
 
 __all__ = ["MOST_QUARTERS", "draw_rolls"]
 
@@ -63,7 +63,7 @@ def _scale(axes: Axes, low: int, high: int, until: float) -> None:
     axes.set_ylim(low, high)
     axes.set_axisbelow(True)
     axes.set_xlabel("quarter notes")
-    axes.xaxis.set_major_locator(MaxNLocator(8, steps=STEPS, integer=True))
+    axes.xaxis.set_major_locator(MultipleLocator(8 if until > 32 else 4))
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     axes.yaxis.set_major_locator(FixedLocator(octaves or [low, high]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda pitch, _: pitch_name(int(pitch))))
