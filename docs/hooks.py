@@ -7,18 +7,21 @@ from typing import Any
 
 from throughtime.cli.options import flag
 from throughtime.config import Config
-from throughtime.data.config import DataConfig
+from throughtime.data.config import DataConfig, PassageConfig
+from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.decode.sampling import SamplingConfig
 from throughtime.inspect.lab.vanishing import VanishingConfig
 from throughtime.model import RunConfig
-from throughtime.tasks import ClassifierConfig, LabelerConfig, RaterConfig
-from throughtime.train.config import TrainConfig
+from throughtime.tasks import ClassifierConfig, GeneratorConfig, LabelerConfig, RaterConfig
+from throughtime.train.config import PassageTrainConfig, TrainConfig
 
 SETTINGS = (
     *(DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig),
     *(SentenceConfig, LexiconConfig, LabelerConfig),
+    *(PassageConfig, LanguageConfig, GeneratorConfig, PassageTrainConfig, SamplingConfig),
     *(TrainConfig, RunConfig, VanishingConfig),
 )
 CONFIGS = {config.__name__: config for config in SETTINGS}

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from throughtime import nn
     from throughtime.data.textbook import one_hot, pad
     from throughtime.errors import DataError, ModelError, ThroughtimeError, TrainingError, UsageError
-    from throughtime.estimators import SequenceClassifier, SequenceLabeler, SequenceRegressor
+    from throughtime.estimators import (
+        SequenceClassifier,
+        SequenceGenerator,
+        SequenceLabeler,
+        SequenceRegressor,
+    )
     from throughtime.model import Model, load
     from throughtime.ragged import Ragged
 
@@ -26,6 +31,7 @@ __all__ = [
     "ModelError",
     "Ragged",
     "SequenceClassifier",
+    "SequenceGenerator",
     "SequenceLabeler",
     "SequenceRegressor",
     "ThroughtimeError",
@@ -42,7 +48,7 @@ __all__ = [
 _HOMES = {
     "throughtime.data.textbook": ("one_hot", "pad"),
     "throughtime.errors": ("DataError", "ModelError", "ThroughtimeError", "TrainingError", "UsageError"),
-    "throughtime.estimators": ("SequenceClassifier", "SequenceLabeler", "SequenceRegressor"),
+    "throughtime.estimators": ("SequenceClassifier", "SequenceGenerator", "SequenceLabeler", "SequenceRegressor"),
     "throughtime.model": ("Model", "load"),
     "throughtime.ragged": ("Ragged",),
 }

@@ -12,17 +12,26 @@ from typing import Any
 
 import torch
 
-from throughtime.data.batches import Batches, Dataset
+from throughtime.data.batches import Batched, Dataset
 from throughtime.data.identity import plain
 from throughtime.environment import environment
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
-from throughtime.inspect.report import Answered, Evidence, answered, labelled, text_lengths, write_report
-from throughtime.model import FILES, Model, ModelConfig, choose_device, read_config
+from throughtime.inspect.report import (
+    Answered,
+    Evidence,
+    answered,
+    foretold,
+    labelled,
+    text_lengths,
+    write_report,
+    written,
+)
+from throughtime.model import FILES, LanguageModel, Model, ModelConfig, choose_device, read_config
 from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Labeler, LabelerConfig, Task
+from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Generator, Labeler, LabelerConfig, Task
 from throughtime.tasks.classify import certainty
 from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
@@ -180,8 +189,7 @@ def learn(
         if not resume:  # not before now: until here anything may still turn out wrong with the new data
             remove_model(folder)
         model.save_settings(folder)
-    budget = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))
-    batches = Batches(data, budget, config.run.seed, device)
+    batches = model.training_batches(data, train)
     run = Run(
         task,
         batches,
@@ -195,7 +203,9 @@ def learn(
     watched = valid if len(valid) else data
 
     def reach() -> Reach | None:
-        return None if folder is None or watched.targets is None else measure(task, watched.inputs, watched.targets)
+        if folder is None or watched.targets is None or isinstance(task, Generator):
+            return None
+        return measure(task, watched.inputs, watched.targets)
 
     before = reach()
     resumed_at = run.prepare()
@@ -216,6 +226,8 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     """
     task, parts = model.task, {"train": ready.train, "valid": ready.valid, "test": ready.test}
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
+    if isinstance(model, LanguageModel):
+        return _language(model, outcome, held_out, shown=shown)
     if isinstance(task, Labeler):
         return _labels(model, outcome, ready, held_out, shown=shown)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
@@ -228,6 +240,18 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
         evidence = Evidence(lengths, {name: own.told for name, own in found.items() if own.told})
     scores = {name: own.scores for name, own in found.items()}
     return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence)
+
+
+def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+    """The same of a language model."""
+    if not shown:
+        scores = {name: model.task.evaluate(model.batches(part)) for name, part in parts.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+    found = {name: foretold(model, part) for name, part in parts.items()}
+    costs = {name: cost for name, (_, cost) in found.items()}
+    evidence = Evidence(foretold=costs, written=[written(model, outcome.best.update)])
+    told = {name: own for name, (own, _) in found.items()}
+    return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
 def _labels(model: Model, outcome: Outcome, ready: Prepared, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
@@ -260,7 +284,7 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
     ``fits`` is the part that a temperature is found on, which comes first.
     """
     task, before = model.task, None
-    assert not isinstance(task, Labeler)
+    assert not isinstance(task, Labeler | Generator)
     outputs, targets = task.examine(model.batches(part))
     if isinstance(task, Classifier) and task.temperature is not None:
         before = certainty(outputs.softmax(1), targets)
@@ -324,7 +348,7 @@ def remove_model(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _summary(model: Model, ready: Prepared, batches: Batches, plan: Plan, resumed_at: int | None) -> Summary:
+def _summary(model: Model, ready: Prepared, batches: Batched, plan: Plan, resumed_at: int | None) -> Summary:
     return Summary(
         parameters=model.parameters,
         symbols=len(model.vocabulary),

@@ -16,9 +16,12 @@ from torch import Tensor
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
+from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
+from throughtime.data.passages import Documents, Lines, encode_documents, encode_lines
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
+from throughtime.data.running import RunningText
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import SPECIALS, Vocabulary, VocabularyConfig
@@ -27,14 +30,14 @@ from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
-from throughtime.tasks import TASKS, Classes, LabelerConfig, Numbers, Tags
+from throughtime.tasks import TASKS, Classes, LabelerConfig, NextSymbol, Numbers, Tags
 from throughtime.tasks.tags import wholly_seen
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
 Said = Callable[[str], None]
 Examples = Sequence[Any]
-Targets = Classes | Numbers | Tags
+Targets = Classes | Numbers | Tags | NextSymbol
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,9 @@ class Splits:
     ``folder`` is where what is made of them is kept, for as long as the folder is; none keeps it in memory.
     """
 
-    train: Examples
-    valid: Examples = ()
-    test: Examples = ()
+    train: Any
+    valid: Any = ()
+    test: Any = ()
     folder: Path | None = None
 
 
@@ -106,7 +109,7 @@ class Prepared:
         start: what words begin with, if it was made elsewhere.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary
     targets: Targets
     facts: Facts
     train: Dataset
@@ -129,7 +132,9 @@ def prepare(
     Raises:
         DataError: see :func:`~throughtime.fit.fit`.
     """
-    targets: Targets = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
+    if config.task == "generate":
+        return _of_passages(splits, config, like, said)
+    targets: Any = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
     parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if isinstance(targets, Tags):
         return _of_sentences(parts, targets, config, like, said)
@@ -146,6 +151,28 @@ def prepare(
     name = f"symbols-{sha256_of_json([FORMAT, tokenizers.__version__, config.vocabulary.model_dump()])[:16]}"
     vocabulary, encoded = Store(splits.folder).get(name, files.make, files.open)
     return _prepared(vocabulary, targets, parts, encoded)
+
+
+def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: Said) -> Prepared:
+    assert isinstance(config.vocabulary, LanguageConfig)
+    said("learning the symbols")
+    text = splits.train
+    blocks = (block for _, block in text.pieces()) if isinstance(text, RunningText) else (line.text for line in text)
+    vocabulary = like.vocabulary if like else LanguageVocabulary.learn(blocks, config.vocabulary)
+    assert isinstance(vocabulary, LanguageVocabulary)
+
+    def encoded(name: str, part: Any) -> Documents | Lines:
+        said(f"encoding the {name} text")
+        if isinstance(part, RunningText):
+            return encode_documents(part, vocabulary)
+        return encode_lines([line.text for line in part], vocabulary, part)
+
+    train, valid, test = (encoded(name, getattr(splits, name)) for name in ("train", "valid", "test"))
+    facts = Facts(
+        train.counts(len(vocabulary)), vocabulary.unknown(valid.inputs.values.numpy()) if len(valid) else None, 0
+    )
+    targets = NextSymbol.learn(train.counts(len(vocabulary)), config.vocabulary.tokens)
+    return Prepared(vocabulary, targets, facts, train, valid, test)
 
 
 def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:

@@ -8,7 +8,10 @@ from throughtime.tasks import Task
 
 __all__ = ["check_alike", "inherit"]
 
-FREE = {"dropout", "word_dropout", "recurrent_dropout", "label_smoothing", "class_weights", "calibrate"}
+FREE = {
+    *("dropout", "word_dropout", "recurrent_dropout", "label_smoothing", "class_weights", "calibrate"),
+    *("hidden_dropout", "input_dropout", "embedding_dropout", "weight_drop", "ar", "tar", "chunk", "random_chunks"),
+}
 """Settings of a network that say how it is learnt: its weights fit, whatever they are."""
 
 NOT_LEARNT = {"class_weights", "temperature"}

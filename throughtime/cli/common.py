@@ -14,20 +14,24 @@ import torch
 
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.files import check_encoding
+from throughtime.data.passage_files import PassageSource, open_passages
 from throughtime.data.readers.rows import Tally
 from throughtime.data.readers.sentences import MARK
+from throughtime.data.running import RunningText
 from throughtime.data.tagged import SentenceSource, read_tagged
-from throughtime.errors import DataError, ModelError
-from throughtime.model import Model, choose_device, load
+from throughtime.errors import DataError, ModelError, UsageError
+from throughtime.model import LanguageModel, Model, choose_device, load
 
 __all__ = [
     "Labelled",
     "add_model",
     "decoded_lines",
     "open_labelled",
+    "open_language_model",
     "open_model",
     "positive",
     "print_json",
+    "refuse_generator",
     "source_of",
 ]
 
@@ -55,11 +59,35 @@ def open_model(arguments: argparse.Namespace) -> Model:
     return load(arguments.model, device=device)
 
 
-def source_of(model: Model) -> Source | SentenceSource:
+def refuse_generator(model: Model) -> None:
+    """Raise UsageError for a model that answers nothing about a text but what comes next."""
+    if isinstance(model, LanguageModel):
+        raise UsageError(
+            "expected a model that answers for a text, found a language model: "
+            "use throughtime generate, complete, score or evaluate"
+        )
+
+
+def open_language_model(arguments: argparse.Namespace) -> LanguageModel:
+    """The model of DIR, which must tell what comes next.
+
+    Raises:
+        UsageError: for any other model.
+    """
+    model = open_model(arguments)
+    if not isinstance(model, LanguageModel):
+        raise UsageError(
+            f"{arguments.model}: expected a language model (throughtime train generate), "
+            f"found one of {model.config.task}"
+        )
+    return model
+
+
+def source_of(model: Model) -> Source | SentenceSource | PassageSource:
     """How the model's training data was read."""
-    kind = SentenceSource if model.config.task == "label" else Source
+    kind = {"label": SentenceSource, "generate": PassageSource}.get(model.config.task, Source)
     try:
-        return kind(**model.config.data["source"])
+        return kind(**model.config.data["source"])  # type: ignore[no-any-return]
     except (KeyError, TypeError) as error:
         raise ModelError(
             "expected a model that knows how its training data was read, found one that does not"
@@ -70,8 +98,12 @@ def source_of(model: Model) -> Source | SentenceSource:
 class Labelled:
     """A file's examples, once, and what to tell of it, complete when they have been read."""
 
-    examples: Iterator[Any]
+    examples: Iterable[Any]
     notes: Callable[[], list[str]]
+
+    def whole(self) -> Any:
+        """All of them; running text as it is."""
+        return self.examples if isinstance(self.examples, RunningText) else list(self.examples)
 
 
 @contextmanager
@@ -79,6 +111,12 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
     """Open FILE as the model's training data was read, or as --format and --encoding say."""
     asked = {"encoding": getattr(arguments, "encoding", None), "format": getattr(arguments, "format", None)}
     source = source_of(model)
+    if isinstance(source, PassageSource):
+        if asked["format"] is not None:
+            raise UsageError("--format: expected none for text, which has no other")
+        with open_passages(arguments.file, source, asked["encoding"]) as (examples, notes):
+            yield Labelled(examples, notes)
+        return
     if isinstance(source, SentenceSource):
         tally = Tally(str(arguments.file))
         with closing(read_tagged(arguments.file, source, need_label=need_label, tally=tally, **asked)) as sentences:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from throughtime.cli.common import add_model, open_labelled, open_model, print_json
 from throughtime.cli.screen import console, print_scores
+from throughtime.tasks import TASKS
 
 __all__ = ["add_arguments"]
 
@@ -26,12 +27,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
     screen = console(quiet=arguments.quiet)
     model = open_model(arguments)
     with open_labelled(arguments, model) as opened:
-        examples = list(opened.examples)
+        examples = opened.whole()
     for note in opened.notes():
         screen.print(f"{arguments.file}: {note}")
     metrics = model.evaluate(examples)
     if arguments.json:
         print_json({name: value for name, value in metrics.items() if name != "confusion"})
     else:
-        print_scores(console(stderr=False), model.task.measures, {arguments.file.name: metrics})
+        names = TASKS[model.config.task].names
+        print_scores(console(stderr=False), model.task.measures, names, {arguments.file.name: metrics})
     return 0

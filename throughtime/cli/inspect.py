@@ -38,10 +38,10 @@ def inspect(arguments: argparse.Namespace) -> int:
         return 0
     screen = console(stderr=False)
     screen.print(_facts(model))
-    result = model.config.result
+    config, result = model.config, model.config.result
     scores = {name: result[name] for name in ("valid", "test") if result.get(name)}
     if scores:
-        print_scores(screen, model.task.measures, scores)
+        print_scores(screen, model.task.measures, TASKS[config.task].names, scores)
     _print_curve(screen, curve, score)
     screen.print(f"\nThe whole report: {arguments.model / 'report.html'}")
     return 0
@@ -53,8 +53,9 @@ def _facts(model: Model) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    kind = {"classify": "classes", "rate": "grades", "label": "tags"}[config.task]
-    table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else 'numbers'}")
+    kind = {"classify": "classes", "rate": "grades", "label": "tags", "generate": "symbols"}[config.task]
+    other = {"rate": "numbers", "generate": "what comes next"}.get(config.task)
+    table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else other}")
     if model.labels:
         table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
     table.add_row("model", model.in_words())

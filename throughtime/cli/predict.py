@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from throughtime.cli.common import add_model, decoded_lines, open_model, source_of
+from throughtime.cli.common import add_model, decoded_lines, open_model, refuse_generator, source_of
 from throughtime.cli.labelling import label_file, label_lines
 from throughtime.cli.screen import console
 from throughtime.data.columns import Example, Source, open_examples
@@ -47,6 +47,7 @@ def predict(arguments: argparse.Namespace) -> int:
         if arguments.out is not None or arguments.format is not None:
             raise UsageError("expected no --out and no --format with -: lines are answered on standard output")
         model, encoding = open_model(arguments), arguments.encoding or "utf-8"
+        refuse_generator(model)
         if isinstance(model, LabelModel):
             label_lines(model, sys.stdin.buffer, sys.stdout.buffer, encoding)
         else:
@@ -54,6 +55,7 @@ def predict(arguments: argparse.Namespace) -> int:
         return 0
     _check_out(arguments.out, arguments.overwrite)
     model = open_model(arguments)
+    refuse_generator(model)
     screen = console(quiet=arguments.quiet)
     where = f", in {arguments.out}" if arguments.out else ""
     if isinstance(model, LabelModel):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from throughtime.data.readers.rows import shown
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.targets import Measure, Names
 
 __all__ = ["console", "print_scores", "sparkline"]
 
@@ -31,14 +31,16 @@ def sparkline(values: list[float]) -> str:
     return "".join(blocks[round((value - low) / ((high - low) or 1) * (len(blocks) - 1))] for value in values)
 
 
-def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[str, Mapping[str, Any]]) -> None:
+def print_scores(
+    screen: Console, measures: Sequence[Measure], names: Names, metrics: Mapping[str, Mapping[str, Any]]
+) -> None:
     """A row a data set: its measures and size; then a row a class, or type of span, with its F1, when they are few.
 
     Labels of words that training did not show are told between: they lower the scores, whatever the model answers.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    size = "tokens" if all("tokens" in scores for scores in metrics.values()) else "examples"
-    for name in ("", *(measure.title for measure in measures), SIZES[size]):
+    size, called = names.counted[-1]
+    for name in ("", *(measure.title for measure in measures), called):
         table.add_column(name, justify="right" if name else "left")
     for name, scores in metrics.items():
         cells = [measure.shown(scores[measure.key]) for measure in measures]
@@ -47,8 +49,8 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
     for name, scores in metrics.items():
         if new := scores.get("labels_unknown"):
             screen.print(f"{name}: {_unknown(new)}")
-    apart_by = "f1_by_class" if size == "examples" else "f1_by_type"
-    classes = list(dict.fromkeys(name for scores in metrics.values() for name in scores.get(apart_by, ())))
+    apart_by = {name: scores.get("f1_by_class", scores.get("f1_by_type", {})) for name, scores in metrics.items()}
+    classes = list(dict.fromkeys(label for scores in apart_by.values() for label in scores))
     if not 0 < len(classes) <= MOST_CLASSES:
         return
     apart = Table(box=None, pad_edge=False, header_style="bold")
@@ -56,7 +58,7 @@ def print_scores(screen: Console, measures: Sequence[Measure], metrics: Mapping[
     for name in metrics:
         apart.add_column(name, justify="right")
     for label in classes:
-        shares = (scores[apart_by].get(label) for scores in metrics.values())
+        shares = (scores.get(label) for scores in apart_by.values())
         apart.add_row(label, *("–" if share is None else f"{share:.2%}" for share in shares))
     screen.print(apart)
 
@@ -74,4 +76,3 @@ def _unknown(new: Mapping[str, int]) -> str:
 
 
 MOST_CLASSES = 30
-SIZES = {"tokens": "words", "examples": "examples"}

@@ -13,30 +13,35 @@ from throughtime.cli.main import BEGUN
 from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
-from throughtime.data.config import DataConfig
+from throughtime.data.config import DataConfig, PassageConfig
 from throughtime.data.identity import all_plain, plain
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
+from throughtime.data.passage_files import read_passages
 from throughtime.data.store import Store, usual_cache
 from throughtime.data.tagged import SentenceConfig, SentenceFiles
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.fit import OWN_FILES, Fitted, fit
 from throughtime.inspect.words import seconds_in_words
-from throughtime.model import ModelConfig, RunConfig, read_config
+from throughtime.model import ModelConfig, RunConfig, read_config, training_of
 from throughtime.prepare import Splits
 from throughtime.tasks import TASKS
 from throughtime.train.checkpoint import remove_checkpoints
-from throughtime.train.config import TrainConfig
 
 __all__ = ["add_arguments"]
 
 WORDS = {
     "classify": ("one class for a text", "Learn to give each text one class."),
     "rate": ("a number for a text", "Learn to give each text a number: a grade, or any."),
+    "generate": (
+        "the next symbol",
+        "Learn what comes next in a text: to tell its probability, complete it, write new.",
+    ),
     "label": ("a label for each word", "Learn to give each word of a sentence a label: its part of speech, a name."),
 }
 FILES = {
     "classify": "a file, or a folder with a file or folder a class",
     "rate": "a file",
+    "generate": "a text file, or a folder of them",
     "label": "a file of sentences: CoNLL-U, CoNLL columns, JSON lines or Parquet",
 }
 
@@ -59,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         folder.add_argument("--quiet", action="store_true", help="show nothing but errors")
         kind = TASKS[name]
-        for config in (kind.data, kind.vocabulary, kind.network, TrainConfig, RunConfig):
+        for config in (kind.data, kind.vocabulary, kind.network, training_of(name), RunConfig):
             add_config(task, config)
         task.set_defaults(run=train_task, task=name)
 
@@ -71,7 +76,8 @@ def train_task(arguments: argparse.Namespace) -> int:
     data = read_config_flags(arguments, kind.data)
     vocabulary = read_config_flags(arguments, kind.vocabulary)
     network = read_config_flags(arguments, kind.network)
-    train = read_config_flags(arguments, TrainConfig).ending_after(network.epochs(vocabulary))  # type: ignore[arg-type]
+    train = read_config_flags(arguments, training_of(arguments.task))
+    train = train.ending_after(network.epochs(vocabulary))  # type: ignore[arg-type]
     config = ModelConfig(
         command=_command(arguments.words),
         vocabulary=vocabulary,
@@ -193,20 +199,21 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(arguments: argparse.Namespace, options: DataConfig | SentenceConfig, seed: int, screen: Console) -> Parts:
+def _read(
+    arguments: argparse.Namespace, options: DataConfig | SentenceConfig | PassageConfig, seed: int, screen: Console
+) -> Parts:
     """The examples, parted, and what is said of them."""
     path, kind, names = arguments.file, TASKS[arguments.task].targets, TASKS[arguments.task].names
+    cache = arguments.cache or usual_cache()
     with screen.status(f"reading {path}") as status:
-        parts = read_parts(
-            path,
-            _files(options),
-            Meaning(arguments.task, kind.value, kind.strata, names.example),
-            seed,
-            arguments.cache or usual_cache(),
-            status.update,
-        )
+        example = "line" if getattr(options, "by", "") == "line" else names.example
+        meaning = Meaning(arguments.task, kind.value, kind.strata, example)
+        if isinstance(options, PassageConfig):
+            parts = read_passages(path, options, meaning, seed, cache, status.update)
+        else:
+            parts = read_parts(path, _files(options), meaning, seed, cache, status.update)
     source, rows = parts.facts["source"], parts.facts["rows"]
-    screen.print(f"{path}: {rows:,} {names.example}s, read as {source['format']}")
+    screen.print(f"{path}: {rows:,} {example}s, read as {source['format']}")
     for note in source["notes"]:
         screen.print(f"  {note}")
     if parts.folder:
@@ -234,6 +241,19 @@ def _warn(screen: Console, warnings: list[str], *, strict: bool) -> None:
 # ---- the end ----
 
 
+ANSWERS = (
+    ("evaluate {} FILE", "measure it on another file with labels"),
+    ("predict {} FILE", "answer for a file, or - for lines as they come"),
+)
+GENERATES = (
+    ("generate {} --prompt TEXT", "new text that begins so"),
+    ("complete {}", "the next words, as one types"),
+    ("score {} FILE", "how probable each line of a file is"),
+    ("evaluate {} FILE", "measure it on another text"),
+)
+"""What to do with a model; ``{}`` is its folder."""
+
+
 def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     outcome = fitted.outcome
     screen.print(f"\nStopped after {seconds_in_words(outcome.seconds)}: {outcome.reason}.")
@@ -241,15 +261,14 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
         screen.print(f"The weights of update {outcome.best.update:,} did best and are kept.")
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
-        print_scores(screen, fitted.model.task.measures, scores)
+        model = fitted.model
+        print_scores(screen, model.task.measures, TASKS[model.config.task].names, scores)
     if fitted.calibration is not None and fitted.valid is not None:
         screen.print(_calibrated(fitted.calibration, fitted.valid))
-    screen.print(
-        f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:\n"
-        f"  throughtime evaluate {out} FILE      measure it on another file with labels\n"
-        f"  throughtime predict {out} FILE       answer for a file, or - for lines as they come\n"
-        f"  throughtime inspect {out}            what it is and how it learnt"
-    )
+    screen.print(f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:")
+    uses = GENERATES if fitted.model.config.task == "generate" else ANSWERS
+    for command, words in (*uses, ("inspect {}", "what it is and how it learnt")):
+        screen.print(f"  throughtime {command.format(out):<{len(str(out)) + 24}} {words}")
 
 
 def _calibrated(calibration: dict[str, Any], valid: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from throughtime.data.mapped import Mapped
 from throughtime.data.words import Words
 from throughtime.ragged import Ragged
 
-__all__ = ["Batch", "Batches", "Dataset"]
+__all__ = ["Batch", "Batched", "Batches", "Dataset"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Dataset:
         """The targets of these rows: one a sequence, or one for each of their steps."""
         if self.targets is None:
             return None
-        return self.targets.take(rows).values if isinstance(self.targets, Ragged) else self.targets[rows]
+        return self.targets.take(rows).values.long() if isinstance(self.targets, Ragged) else self.targets[rows]
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,14 @@ class Batch:
         targets: ``[B]``, or one a step, ``[N]``.
         rows: which rows they are.
         data: of what dataset, where it is known.
+        resets: ``[N]`` truth values, where a state is carried from batch to batch: it becomes zero before these steps.
     """
 
     inputs: Any
     targets: Tensor | None
     rows: tuple[int, ...]
     data: Dataset | None = None
+    resets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,6 +77,31 @@ class Batch:
     def examples(self) -> list[Any]:
         """The rows as they were read."""
         return [] if self.data is None else [self.data.examples[row] for row in self.rows]
+
+
+class Batched(Protocol):
+    """A dataset in batches: :class:`Batches`, or :class:`~throughtime.data.streams.Streams`."""
+
+    data: Dataset
+
+    @property
+    def budget(self) -> int:
+        """Tokens a batch, about."""
+
+    def plan(self, epoch: int = 0) -> Sequence[Any]:
+        """What :meth:`load` is given for each batch of an epoch, which the epoch's number decides."""
+
+    def size(self, part: Any) -> tuple[int, int]:
+        """How many steps the longest sequence of a planned batch has, and how many all have."""
+
+    def load(self, part: Any) -> Batch:
+        """A planned batch."""
+
+    def places(self, rows: tuple[int, ...]) -> list[str]:
+        """Where rows of a batch stand in the user's file."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches of epoch 0."""
 
 
 class Batches:
@@ -136,6 +163,11 @@ class Batches:
         targets = self.data.take_targets(index)
         targets = None if targets is None else targets.to(self.device)
         return Batch(self.data.take(index).to(self.device), targets, tuple(index.tolist()), self.data)
+
+    def size(self, rows: np.ndarray) -> tuple[int, int]:
+        """How many steps the longest of these rows has, and how many all have."""
+        lengths = self._lengths[rows]
+        return int(lengths.max()), int(lengths.sum())
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.load, self.plan())

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from throughtime.config import Config
 
-__all__ = ["DataConfig"]
+__all__ = ["DataConfig", "PassageConfig"]
 
 
 class DataConfig(Config):
@@ -27,3 +27,21 @@ class DataConfig(Config):
     valid: str = Field("0.1", description="choose by this: a file, or a share held out by the seed (0 for none)")
     strict: bool = Field(False, description="refuse data that looks wrong, where otherwise there is a warning")
     test: str | None = Field(None, description="report on this at the end: a file, or a share held out by the seed")
+
+
+class PassageConfig(Config):
+    """How running text is read, and what is held out."""
+
+    by: Literal["text", "line"] = Field(
+        "text",
+        description="read each file as one text from its beginning to its end, or each line as a text of its own",
+    )
+    encoding: str = Field("utf-8", description="how the files' bytes are read")
+    valid: str = Field(
+        "0.1",
+        description="choose by this: a file, or a share held out (the text's end, or lines by the seed; 0 for none)",
+    )
+    strict: bool = Field(False, description="refuse data that looks wrong, where otherwise there is a warning")
+    test: str | None = Field(
+        None, description="report on this at the end: a file, or a share held out as the validation data is"
+    )

@@ -6,6 +6,7 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -15,7 +16,7 @@ from pydantic import Field, model_validator
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from throughtime.config import Config
-from throughtime.data.vocabulary import SPECIALS, UNK, read_tokenizer
+from throughtime.data.vocabulary import EOS, SPECIALS, UNK, read_tokenizer
 from throughtime.errors import DataError, ModelError
 from throughtime.storage import write_atomically
 
@@ -181,6 +182,23 @@ class LanguageVocabulary:
     def decoder(self) -> Decoder:
         """One that writes symbols as they come."""
         return Decoder(self._kind.written)
+
+    def spelt(self, ids: Iterable[int]) -> str:
+        """What symbols write in the middle of a line: with the blank before the first, if there is one."""
+        written = (self._kind.written[symbol] for symbol in ids)
+        return b"".join(b" " * apart + raw for raw, apart in written).decode("utf-8", "replace")
+
+    @cached_property
+    def written(self) -> list[str]:
+        """What each symbol writes there; bytes that are no text as U+FFFD."""
+        return [self.spelt([symbol]) for symbol in range(len(self))]
+
+    @cached_property
+    def begins_word(self) -> np.ndarray:
+        """``[V]``: whether what a symbol writes begins something new, and so ends the word before it."""
+        begins = [not text[:1].isalnum() and text[:1] not in ("'", "’", "\ufffd") for text in self.written]
+        begins[EOS] = True
+        return np.array(begins)
 
     def counts(self, ids: np.ndarray) -> list[int]:
         """How often each symbol occurs in ``ids``, ``[T]``."""

@@ -21,12 +21,13 @@ from throughtime.data.corpus import Corpus, gather, take
 from throughtime.data.identity import all_plain, content_hash, plain, stamp
 from throughtime.data.lint import lint, other_columns
 from throughtime.data.readers.tables import Wanted
+from throughtime.data.running import RunningText
 from throughtime.data.split import stratified_split
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.errors import UsageError
 from throughtime.storage import sha256_of_json
 
-__all__ = ["Files", "Meaning", "Parts", "TextFiles", "read_parts"]
+__all__ = ["Files", "Meaning", "Parts", "Said", "TextFiles", "read_parts", "share_of"]
 
 NAMES = ("train", "valid", "test")
 
@@ -126,9 +127,9 @@ class Parts:
         kept: whether they were there already.
     """
 
-    train: Sequence[Example]
-    valid: Sequence[Example]
-    test: Sequence[Example]
+    train: Sequence[Any] | RunningText
+    valid: Sequence[Any] | RunningText
+    test: Sequence[Any] | RunningText
     facts: dict[str, Any]
     warnings: list[str]
     folder: Path | None = None
@@ -156,7 +157,7 @@ def read_parts(
         UsageError: options that do not fit together or the files.
     """
     options = reader.options
-    shares = {name: _share(name, getattr(options, name)) for name in ("test", "valid")}
+    shares = {name: share_of(name, getattr(options, name)) for name in ("test", "valid")}
     others = {name: Path(getattr(options, name)) for name, share in shares.items() if share is None}
     reading = _Reading({"train": path, **others}, reader, meaning.called, said)
     name = reading.name()
@@ -295,7 +296,7 @@ def _open_division(folder: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     return rows, json.loads((folder / "warnings.json").read_text(encoding="utf-8"))
 
 
-def _share(name: str, wanted: str | None) -> float | None:
+def share_of(name: str, wanted: str | None) -> float | None:
     """The fraction that an option's value is, 0 without one, or none when it names a file."""
     if wanted is None:
         return 0.0

@@ -21,6 +21,7 @@ from throughtime.data.identity import visible_files
 from throughtime.data.packed import open_binary
 from throughtime.data.readers.trees import NOT_A_CLASS
 from throughtime.errors import DataError, UsageError
+from throughtime.storage import sha256_of_json
 
 __all__ = ["RunningText", "Span"]
 
@@ -29,11 +30,15 @@ _SIZE = 1 << 20
 
 @dataclass(frozen=True)
 class Span:
-    """The characters of a file from ``begin`` up to ``end``; a byte order mark is none of them."""
+    """The characters of a file from ``begin`` up to ``end``; a byte order mark is none of them.
+
+    ``ends`` tells whether the document does end there, and was not cut.
+    """
 
     path: Path
     begin: int
     end: int
+    ends: bool = True
 
     def __len__(self) -> int:
         return self.end - self.begin
@@ -98,6 +103,11 @@ class RunningText:
         """Of each file, by its name, the hash of its bytes as they lay there when they were counted."""
         return {file.name: file.sha256 for file in self._files.values()}
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all of them, by which a run that goes on knows that they have not changed."""
+        return sha256_of_json(list(self.sha256.values()))
+
     def part(self, share: float) -> tuple[RunningText, RunningText]:
         """The first and the last of its characters, the latter this share of them, rounded up.
 
@@ -113,7 +123,7 @@ class RunningText:
         for span in self.spans:
             cut = span.begin + min(left, len(span))
             left -= cut - span.begin
-            first.append(replace(span, end=cut))
+            first.append(replace(span, end=cut, ends=span.ends and cut == span.end))
             last.append(replace(span, begin=cut))
         return (
             RunningText(first, self._files, self.encoding),

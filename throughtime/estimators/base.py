@@ -16,7 +16,7 @@ from throughtime.config import Config, checked
 from throughtime.data.split import stratified_split
 from throughtime.errors import UsageError
 from throughtime.fit import Splits, learn
-from throughtime.model import Model, ModelConfig, RunConfig
+from throughtime.model import Model, ModelConfig, RunConfig, training_of
 from throughtime.tasks import TASKS
 from throughtime.train.config import TrainConfig
 
@@ -26,7 +26,7 @@ __all__ = ["Estimator", "keep"]
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """Parameters are the fields of the config classes, with the same names and defaults."""
 
-    _task: Literal["classify", "rate", "label"]
+    _task: Literal["classify", "rate", "label", "generate"]
     model_: Any
 
     def _go_on_from(self) -> Model | None:
@@ -34,7 +34,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return self.model_ if self.warm_start and hasattr(self, "model_") else None
 
     def _learn(self, examples: Sequence[Any], like: Model | None) -> None:
-        train, seed = self._settings(TrainConfig), _seed(self.random_state)
+        train, seed = self._settings(training_of(self._task)), _seed(self.random_state)
         config = self._config(train, seed)
         fitted = learn(self._split(examples, seed), config, train, like=like)
         self.model_ = fitted.model

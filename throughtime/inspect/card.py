@@ -43,8 +43,7 @@ It {does}: {network}, trained with Throughtime from nothing else than the data b
 
 `DIR` stands for this folder, `FILE` for a file of the same kind as the training data.
 
-    throughtime predict DIR FILE
-    throughtime evaluate DIR FILE
+{commands}
 
 ```python
 import throughtime as tt
@@ -84,12 +83,26 @@ Licence: for the owner of the model and its data to state.
 
 
 DOES = {
+    "generate": "reads a text and tells what comes next",
     "classify": "reads a text and tells its class",
     "rate": "reads a text and tells its number",
     "label": "reads a sentence and tells a label for each of its words",
 }
 
+ANSWERS = """\
+    throughtime predict DIR FILE
+    throughtime evaluate DIR FILE"""
+GENERATES = """\
+    throughtime generate DIR --prompt TEXT
+    throughtime complete DIR
+    throughtime score DIR FILE
+    throughtime evaluate DIR FILE"""
+
 CALLS = {
+    "generate": """\
+model.generate("A text that goes on", length=200)  # new text
+model.complete("How a word en")                    # the likeliest ways on, with their probabilities
+model.score(["a text", "another one"])             # how probable each is""",
     "classify": """\
 model.predict(["a text", "another one"])  # a class each
 model.answers(["a text", "another one"])  # a row each: the probability of each class""",
@@ -102,6 +115,7 @@ model.probabilities([["a", "sentence"], ["another"]])  # a table each: a row a w
 }
 
 OWN_LIMITS = {
+    "generate": "- What it writes sounds like its data and need not be true.",
     "classify": """\
 - {calibrated}
 - It always answers with one of its labels, also where none fits.""",
@@ -126,6 +140,7 @@ def write_card(path: Path, model: Model) -> None:
     content = CARD.format(
         title=_escape(model.task.targets.title()),
         does=DOES[config.task],
+        commands=GENERATES if config.task == "generate" else ANSWERS,
         calls=CALLS[config.task],
         own_limits=OWN_LIMITS[config.task].format(calibrated=_calibrated(config.result)),
         network=model.in_words(),
@@ -168,29 +183,25 @@ def interval(share: float, count: float) -> tuple[float, float]:
 
 def _scores(model: Model) -> str:
     result, measures = model.config.result, model.task.measures
+    counted, called = TASKS[model.config.task].names.counted[-1]
     found = {name: result[part] for part, name in PARTS.items() if result.get(part)}
     if not found:
         return "No data was held out, so nothing is known of how well it does."
     rows = [
-        (name, f"{_size(scores):,}", *(_measure(measure, scores) for measure in measures))
+        (name, f"{scores[counted]:,}", *(_measure(measure, scores, scores[counted]) for measure in measures))
         for name, scores in found.items()
     ]
     titles = [f"{measure.title} (95% interval)" if measure.key == "accuracy" else measure.title for measure in measures]
-    table = _table(("data", "words" if model.config.task == "label" else "examples", *titles), rows)
+    table = _table(("data", called, *titles), rows)
     return f"{table}\n\nThe validation data chose the weights; the test data, where there is some, had no part in it."
 
 
-def _measure(measure: Measure, scores: dict[str, Any]) -> str:
+def _measure(measure: Measure, scores: dict[str, Any], count: int) -> str:
     value = scores[measure.key]
     if measure.key != "accuracy" or value is None:
         return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
-    low, high = interval(value, _size(scores))
+    low, high = interval(value, count)
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
-
-
-def _size(scores: dict[str, Any]) -> int:
-    """The examples, or words, that scores are of."""
-    return int(scores["tokens"] if "tokens" in scores else scores["examples"])
 
 
 def named(model: Model) -> list[str]:
@@ -204,7 +215,7 @@ def _labels(model: Model) -> str:
     result, names = model.config.result, named(model)
     part = next((part for part in PARTS if result.get(part)), None)
     if not names:
-        return "Any number."
+        return "Any text." if model.config.task == "generate" else "Any number."
     spans = names != model.labels
     f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})
     if part is None or not f1:

@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
+from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
 from throughtime.data.vectors import Vectors
-from throughtime.data.vocabulary import PAD, SPECIALS
+from throughtime.data.vocabulary import PAD, SOS, SPECIALS
 from throughtime.data.words import Words
 from throughtime.errors import UsageError
 from throughtime.model import Model
 from throughtime.ragged import Ragged
+from throughtime.tasks import Generator
 
 __all__ = ["LIMIT", "differences", "random_inputs"]
 
@@ -49,6 +51,8 @@ def differences(model: Model, inputs: Any) -> dict[str, float]:
 
 def _answers(model: Model, inputs: Any) -> Ragged:
     """Each sequence's answers: one, or one a step."""
+    if isinstance(model.task, Generator):
+        return inputs.with_values(model.task.vectors(inputs))  # type: ignore[no-any-return]
     answers = model.task.answers(inputs)
     return Ragged.from_lengths(answers, inputs.lengths if isinstance(inputs, Words) else [1] * len(inputs))
 
@@ -71,6 +75,8 @@ def random_inputs(model: Model, rows: int, seed: int = 0) -> Any:
         unknown = ["".join(draw.choices(letters, k=draw.randint(1, 20))) for _ in range(1 + len(words) // 4)]
         return model.vocabulary.encode(draw.choices(words + unknown, k=draw.randint(1, MOST)) for _ in range(rows))
     symbols = range(len(SPECIALS), len(model.vocabulary))
+    if isinstance(model.vocabulary, LanguageVocabulary):
+        return Ragged.from_list([[SOS, *draw.choices(symbols, k=draw.randrange(MOST + 1))] for _ in range(rows)])
     texts = [model.vocabulary.decode(draw.choices(symbols, k=draw.randrange(MOST + 1))) for _ in range(rows)]
     return model.vocabulary.encode(texts)
 

@@ -85,7 +85,9 @@ def charts(history: Sequence[Record], measures: Sequence[Measure]) -> list[Chart
 def _measured(valid: Sequence[dict[str, Any]], measures: Sequence[Measure], percent: bool) -> Chart:
     """Shares and other numbers apart, at most two a chart; the more important one in the stronger colour."""
     own = [
-        m for m in measures if m.percent == percent and m.key != "loss" and all(v.get(m.key) is not None for v in valid)
+        m
+        for m in measures
+        if m.percent == percent and m.curve and m.key != "loss" and all(v.get(m.key) is not None for v in valid)
     ]
     lines = [
         Line(measure.title, [part[measure.key] for part in valid], colour)

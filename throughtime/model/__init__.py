@@ -6,20 +6,24 @@ them ``metrics.jsonl``, ``report.html`` and ``README.md``. Nothing in it is ever
 """
 
 from throughtime.model.base import Model, choose_device
-from throughtime.model.config import FORMAT, ModelConfig, RunConfig, read_config
+from throughtime.model.config import FORMAT, ModelConfig, RunConfig, read_config, training_of
 from throughtime.model.folder import FILES, load
 from throughtime.model.labels import LabelModel
+from throughtime.model.language import LanguageModel, Scored
 from throughtime.model.texts import TextModel
 
 __all__ = [
     "FILES",
     "FORMAT",
     "LabelModel",
+    "LanguageModel",
     "Model",
     "ModelConfig",
     "RunConfig",
+    "Scored",
     "TextModel",
     "choose_device",
     "load",
     "read_config",
+    "training_of",
 ]

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from throughtime.data.batches import Batches, Dataset
+from throughtime.data.batches import Batched, Batches, Dataset
+from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary
@@ -19,8 +20,10 @@ from throughtime.errors import DataError, UsageError
 from throughtime.model.config import ModelConfig, settings_hash
 from throughtime.storage import sha256, write_atomically, write_tensors
 from throughtime.tasks import Task
+from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
+from throughtime.train.config import TrainConfig
 
 __all__ = ["Model", "choose_device", "recurrence_in_words"]
 
@@ -38,10 +41,12 @@ class Model(ABC):
     Make one with ``throughtime train`` and read it with :func:`~throughtime.model.load`.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary
     task: Task
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon, task: Task) -> None:
+    def __init__(
+        self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary, task: Task
+    ) -> None:
         self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
 
     @property
@@ -77,7 +82,12 @@ class Model(ABC):
             raise DataError("expected examples to evaluate on, found none")
         return self.task.evaluate(self.batches(self.encode(examples)))
 
-    def batches(self, data: Dataset) -> Batches:
+    def training_batches(self, data: Dataset, train: TrainConfig) -> Batched:
+        """The dataset in batches to learn from."""
+        tokens = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))
+        return Batches(data, tokens, self.config.run.seed, self.device)
+
+    def batches(self, data: Dataset) -> Batched:
         """The dataset in batches for evaluation, longest sequences first, where the weights are."""
         return Batches(data, EVALUATION_TOKENS, device=self.device)
 
@@ -134,7 +144,7 @@ class Model(ABC):
         write_atomically(folder / "labels.json", f"{targets}\n")
 
 
-def recurrence_in_words(network: PooledConfig | LabelerConfig, over: str) -> str:
+def recurrence_in_words(network: PooledConfig | LabelerConfig | GeneratorConfig, over: str) -> str:
     """What the recurrence is, and what it reads.
 
     >>> recurrence_in_words(PooledConfig(bidirectional=False), "words")
@@ -142,7 +152,7 @@ def recurrence_in_words(network: PooledConfig | LabelerConfig, over: str) -> str
     """
     cell = {"elman": "an Elman RNN", "lstm": "an LSTM", "gru": "a GRU"}[network.cell]
     layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
-    ways = " in each of two directions" if network.bidirectional else ", reading one way"
+    ways = " in each of two directions" if getattr(network, "bidirectional", False) else ", reading one way"
     return f"{cell} over {over} with {layers}{network.hidden_size} units{ways}"
 
 

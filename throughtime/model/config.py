@@ -9,16 +9,19 @@ from typing import Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from throughtime.config import Config
+from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import ModelError
 from throughtime.storage import sha256_of_json
 from throughtime.tasks import TASKS, ClassifierConfig
+from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
+from throughtime.train.config import PassageTrainConfig, TrainConfig
 from throughtime.version import __version__
 
-__all__ = ["FORMAT", "ModelConfig", "RunConfig", "read_config", "settings_hash"]
+__all__ = ["FORMAT", "ModelConfig", "RunConfig", "read_config", "settings_hash", "training_of"]
 
 FORMAT = 1
 
@@ -31,6 +34,11 @@ class RunConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
 
 
+def training_of(task: str) -> type[TrainConfig]:
+    """The settings of how a task's models learn."""
+    return PassageTrainConfig if task == "generate" else TrainConfig
+
+
 class ModelConfig(Config):
     """All that ``config.json`` holds.
 
@@ -40,10 +48,10 @@ class ModelConfig(Config):
 
     format: int = FORMAT
     throughtime: str = __version__
-    task: Literal["classify", "rate", "label"] = "classify"
+    task: Literal["classify", "rate", "label", "generate"] = "classify"
     command: str = ""
-    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig] = VocabularyConfig()
-    network: SerializeAsAny[PooledConfig | LabelerConfig] = ClassifierConfig()
+    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig | LanguageConfig] = VocabularyConfig()
+    network: SerializeAsAny[PooledConfig | LabelerConfig | GeneratorConfig] = ClassifierConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     run: RunConfig = RunConfig()
     data: dict[str, Any] = Field(default_factory=dict)

@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from throughtime.config import Config
+from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig
-from throughtime.data.vocabulary import Vocabulary
+from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import ModelError
 from throughtime.model.base import Model
 from throughtime.model.config import ModelConfig, read_config
 from throughtime.model.labels import LabelModel
+from throughtime.model.language import LanguageModel
 from throughtime.model.texts import TextModel
 from throughtime.storage import sha256
 from throughtime.tasks import TASKS
 
 __all__ = ["FILES", "load", "make_model"]
+
+VOCABULARIES: dict[type[Config], Any] = {
+    VocabularyConfig: Vocabulary,
+    LexiconConfig: Lexicon,
+    LanguageConfig: LanguageVocabulary,
+}
+MODELS: dict[str, type[Model]] = {"label": LabelModel, "generate": LanguageModel}
 
 FILES = ("model.safetensors", *dict.fromkeys((*Vocabulary.files, *Lexicon.files)), "labels.json")
 """All that a model may be made of; :attr:`Model.files` are those that one is."""
@@ -39,10 +50,10 @@ def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") 
             f"{folder}: expected a finished model, found one whose training has not come to its end: "
             "go on with the same train command and --resume"
         )
-    spoken: type[Vocabulary] | type[Lexicon] = Lexicon if isinstance(config.vocabulary, LexiconConfig) else Vocabulary
+    spoken = VOCABULARIES[type(config.vocabulary)]
     for name in ("model.safetensors", *spoken.files, "labels.json"):
         _check_file(folder / name, config.files.get(name, "none"))
-    vocabulary = spoken.load(folder, config.vocabulary)  # type: ignore[arg-type]
+    vocabulary = spoken.load(folder, config.vocabulary)
     kind = TASKS[config.task]
     targets = kind.targets.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     task = kind.task.build(config.network, vocabulary, targets)  # type: ignore[arg-type]
@@ -55,8 +66,7 @@ def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") 
 
 def make_model(config: ModelConfig, vocabulary: object, task: object) -> Model:
     """The model of these parts: what can be asked of it depends on its task."""
-    kind = LabelModel if config.task == "label" else TextModel
-    return kind(config, vocabulary, task)  # type: ignore[arg-type]
+    return MODELS.get(config.task, TextModel)(config, vocabulary, task)  # type: ignore[arg-type]
 
 
 def _check_file(path: Path, expected: str) -> None:

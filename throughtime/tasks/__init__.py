@@ -5,24 +5,29 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from throughtime.config import Config
-from throughtime.data.config import DataConfig
+from throughtime.data.config import DataConfig, PassageConfig
+from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
+from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
 from throughtime.tasks.label import Labeler, LabelerConfig
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
 from throughtime.tasks.tags import Tags
-from throughtime.tasks.targets import SENTENCES, TEXTS, Names
+from throughtime.tasks.targets import PASSAGES, SENTENCES, TEXTS, Names
 
 __all__ = [
     "TASKS",
     "Classes",
     "Classifier",
     "ClassifierConfig",
+    "Generator",
+    "GeneratorConfig",
     "Kind",
     "Labeler",
     "LabelerConfig",
+    "NextSymbol",
     "Numbers",
     "Rater",
     "RaterConfig",
@@ -32,7 +37,7 @@ __all__ = [
 ]
 
 TextTask = Classifier | Rater
-Task = TextTask | Labeler
+Task = TextTask | Labeler | Generator
 
 
 class Kind(NamedTuple):
@@ -48,10 +53,10 @@ class Kind(NamedTuple):
     """
 
     task: type[Task]
-    network: type[ClassifierConfig | RaterConfig | LabelerConfig]
-    targets: type[Classes | Numbers | Tags]
+    network: type[ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig]
+    targets: type[Classes | Numbers | Tags | NextSymbol]
     vocabulary: type[Config]
-    data: type[DataConfig | SentenceConfig]
+    data: type[DataConfig | SentenceConfig | PassageConfig]
     names: Names
 
 
@@ -59,4 +64,5 @@ TASKS = {
     "classify": Kind(Classifier, ClassifierConfig, Classes, VocabularyConfig, DataConfig, TEXTS),
     "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig, DataConfig, TEXTS),
     "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig, SentenceConfig, SENTENCES),
+    "generate": Kind(Generator, GeneratorConfig, NextSymbol, LanguageConfig, PassageConfig, PASSAGES),
 }

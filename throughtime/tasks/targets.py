@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["SENTENCES", "TEXTS", "Measure", "Names", "known", "number_name"]
+__all__ = ["PASSAGES", "SENTENCES", "TEXTS", "Measure", "Names", "known", "number_name"]
 
 
 def number_name(value: float) -> str:
@@ -27,6 +27,7 @@ class Measure:
         key: its name in ``evaluate --json``.
         title: its name in words.
         percent: whether it is a share.
+        curve: whether the report draws it.
 
     >>> Measure("accuracy", "accuracy", percent=True).shown(0.8215), Measure("loss", "loss").shown(None)
     ('82.15%', '–')
@@ -35,6 +36,7 @@ class Measure:
     key: str
     title: str
     percent: bool = False
+    curve: bool = True
 
     def shown(self, value: float | None) -> str:
         """The value in words."""
@@ -52,9 +54,13 @@ class Names(NamedTuple):
     """What is read of it."""
     token: str
     """A step of that."""
+    counted: tuple[tuple[str, str], ...]
+    """What metrics are of, by their names there and in words; the last is what they are means over."""
 
 
-TEXTS, SENTENCES = Names("row", "text", "token"), Names("sentence", "sentence", "word")
+TEXTS = Names("row", "text", "token", (("examples", "examples"),))
+SENTENCES = Names("sentence", "sentence", "word", (("sequences", "sentences"), ("tokens", "words")))
+PASSAGES = Names("character", "text", "symbol", (("sequences", "texts"), ("tokens", "symbols")))
 
 
 def known(targets: Tensor | None) -> Tensor:

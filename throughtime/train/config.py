@@ -8,7 +8,7 @@ from pydantic import Field
 
 from throughtime.config import Config
 
-__all__ = ["TrainConfig"]
+__all__ = ["PassageTrainConfig", "TrainConfig"]
 
 
 class TrainConfig(Config):
@@ -43,3 +43,10 @@ class TrainConfig(Config):
         if self.epochs or self.updates or self.minutes:
             return self
         return self.model_copy(update={"epochs": epochs})
+
+
+class PassageTrainConfig(TrainConfig):
+    """How a language model learns."""
+
+    # Its weights move further than a classifier's, and a longer average of them is behind.
+    average: float = Field(0.98, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")

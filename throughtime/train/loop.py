@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from throughtime.data.batches import Batches
+from throughtime.data.batches import Batched
 from throughtime.errors import NonFiniteLossError
 from throughtime.train.averaging import WeightAverage
 from throughtime.train.config import TrainConfig
@@ -24,11 +24,15 @@ __all__ = ["Place", "Step", "train_steps"]
 
 @dataclass
 class Place:
-    """Where training stands: ``update`` updates done, ``batch`` batches of epoch ``epoch``."""
+    """Where training stands: ``update`` updates done, ``batch`` batches of epoch ``epoch``.
+
+    ``state`` is what the task carries from one batch to the next, if it does: a tuple of tensors.
+    """
 
     epoch: int = 0
     batch: int = 0
     update: int = 0
+    state: tuple[Tensor, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Step:
 
 def train_steps(
     task: Task,
-    batches: Batches,
+    batches: Batched,
     optimizer: torch.optim.Optimizer,
     average: WeightAverage,
     config: TrainConfig,
@@ -68,7 +72,6 @@ def train_steps(
         NonFiniteLossError: when the loss or its gradient is NaN or infinite, before the weights are touched; it
             names the batch's rows.
     """
-    state = None
     while True:
         plan = batches.plan(place.epoch)
         while place.batch < len(plan):
@@ -77,7 +80,7 @@ def train_steps(
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.zero_grad()
-            loss, state = task.loss(batch, state)
+            loss, place.state = task.loss(batch, place.state)
             loss.backward()
             value = loss.item()
             norm, clipped = _clip(task, config)

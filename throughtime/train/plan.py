@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from throughtime.data.batches import Batches
+from throughtime.data.batches import Batched
 from throughtime.errors import UsageError
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Task
@@ -35,7 +35,7 @@ class Plan:
     limit: float | None
 
 
-def make_plan(task: Task, batches: Batches, valid: Batches | None, config: TrainConfig, deadline: float | None) -> Plan:
+def make_plan(task: Task, batches: Batched, valid: Batched | None, config: TrainConfig, deadline: float | None) -> Plan:
     """Time some updates on a copy and settle how many there will be.
 
     Args:

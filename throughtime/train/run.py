@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from throughtime.data.batches import Batches
+from throughtime.data.batches import Batched
 from throughtime.errors import TrainingError
 from throughtime.storage import write_atomically
 from throughtime.train.averaging import WeightAverage
@@ -60,8 +60,8 @@ class Run:
     def __init__(
         self,
         task: Task,
-        batches: Batches,
-        valid: Batches | None,
+        batches: Batched,
+        valid: Batched | None,
         config: TrainConfig,
         *,
         folder: Path | None = None,
@@ -201,7 +201,7 @@ class Run:
             return
         state = {
             "plan": asdict(self.plan),
-            "place": asdict(self.place),
+            "place": {"epoch": self.place.epoch, "batch": self.place.batch, "update": self.place.update},
             "progress": asdict(self.progress),
             "history": [asdict(record) for record in self.history],
             "sums": asdict(self._sums),
@@ -222,6 +222,7 @@ class Run:
         tensors |= {f"best/{name}": weight for name, weight in self._best.items()}
         for number, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{slot}": t for slot, t in slots.items() if t is not None}
+        tensors |= {f"state/{number}": part for number, part in enumerate(self.place.state or ())}
         tensors["random/cpu"] = torch.random.get_rng_state()
         if torch.cuda.is_available():
             tensors["random/cuda"] = torch.cuda.get_rng_state()
@@ -230,11 +231,15 @@ class Run:
     def _restore(self, checkpoint: Checkpoint) -> None:
         state, tensors = checkpoint.state, checkpoint.tensors
         self.plan = Plan(**state["plan"])
-        self.place, self.progress = Place(**state["place"]), Progress(**state["progress"])
+        parameters = dict(self.task.named_parameters())
+        device = next(iter(parameters.values())).device
+        carried = sum(name.startswith("state/") for name in tensors)
+        parts = tuple(tensors[f"state/{number}"].to(device) for number in range(carried))
+        self.place = Place(**state["place"], state=parts or None)
+        self.progress = Progress(**state["progress"])
         self.history = [Record(**record) for record in state["history"]]
         self._sums, self._epoch_sums = _Sums(**state["sums"]), _Sums(**state["epoch_sums"])
         self.average.updates = state["averaged_updates"]
-        parameters = dict(self.task.named_parameters())
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(tensors[f"weights/{name}"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from throughtime.data.batches import Batches
+from throughtime.data.batches import Batched
 from throughtime.errors import NonFiniteLossError
 from throughtime.train.averaging import WeightAverage
 from throughtime.train.config import TrainConfig
@@ -36,8 +36,8 @@ class Timing:
 
 def measure(
     task: Task,
-    batches: Batches,
-    valid: Batches | None,
+    batches: Batched,
+    valid: Batched | None,
     config: TrainConfig,
     seconds: float,
     most: int | None = None,
@@ -58,7 +58,7 @@ def measure(
     return Timing(update, evaluation, time.perf_counter() - begun)
 
 
-def _time_evaluation(trial: Task, valid: Batches | None) -> float:
+def _time_evaluation(trial: Task, valid: Batched | None) -> float:
     """Of a sample of the batches, evenly spread from the longest to the shortest sequences, where there are many."""
     if valid is None:
         return 0.0
@@ -68,12 +68,12 @@ def _time_evaluation(trial: Task, valid: Batches | None) -> float:
     begun = time.perf_counter()
     trial.evaluate(valid.load(plan[place]) for place in places)
     taken = time.perf_counter() - begun
-    tokens = np.array([_size(valid, rows)[1] for rows in plan])
+    tokens = np.array([valid.size(rows)[1] for rows in plan])
     return float(taken * tokens.sum() / max(1, tokens[places].sum()))
 
 
 def _time_updates(
-    trial: Task, batches: Batches, config: TrainConfig, until: float, most: int
+    trial: Task, batches: Batched, config: TrainConfig, until: float, most: int
 ) -> tuple[list[float], list[tuple[int, int]]]:
     place = Place()
     steps = train_steps(
@@ -92,7 +92,7 @@ def _time_updates(
     while len(taken) < 3 or (now < until and len(taken) < most):
         if place.batch == 0:
             plan = batches.plan(place.epoch)
-        sizes.append(_size(batches, plan[place.batch]))
+        sizes.append(batches.size(plan[place.batch]))
         try:
             next(steps)
         except NonFiniteLossError:  # the run itself will say so, if it comes to that
@@ -105,16 +105,11 @@ def _time_updates(
     return taken, sizes
 
 
-def _size(batches: Batches, rows: np.ndarray) -> tuple[int, int]:
-    lengths = batches.data.inputs.lengths[rows]
-    return int(lengths.max()), int(lengths.sum())
-
-
-def _mean_over_epoch(taken: np.ndarray, sizes: np.ndarray, batches: Batches) -> float:
+def _mean_over_epoch(taken: np.ndarray, sizes: np.ndarray, batches: Batched) -> float:
     if len(taken) < 10:
         return float(taken.mean()) if len(taken) else 0.0
     line, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(sizes)), sizes]), taken, rcond=None)
-    every = np.array([_size(batches, rows) for rows in batches.plan(0)])
+    every = np.array([batches.size(rows) for rows in batches.plan(0)])
     estimate = float(np.mean(np.column_stack([np.ones(len(every)), every]) @ line))
     # A line through few points may lean anywhere: it corrects the plain mean, within reason.
     return float(np.clip(estimate, 0.7 * taken.mean(), 1.4 * taken.mean()))

@@ -10,6 +10,7 @@ from throughtime.inspect.report.calibration import calibration
 from throughtime.inspect.report.confusion import confusions
 from throughtime.inspect.report.evidence import Answered, Chances, Evidence, answered, text_lengths
 from throughtime.inspect.report.fading import fading
+from throughtime.inspect.report.foretold import Foretold, Written, foretold, hardest, positions, samples, written
 from throughtime.inspect.report.labelled import Labelled, labelled
 from throughtime.inspect.report.learning import learning
 from throughtime.inspect.report.lengths import lengths
@@ -20,11 +21,24 @@ from throughtime.inspect.report.scores import header, scores
 from throughtime.inspect.report.sentences import worst_sentences
 from throughtime.inspect.report.tags import tag_confusions
 from throughtime.inspect.report.worst import worst
-from throughtime.model import Model
+from throughtime.model import LanguageModel, Model
 from throughtime.storage import write_atomically
 from throughtime.train.protocol import Record
 
-__all__ = ["Answered", "Chances", "Evidence", "Labelled", "answered", "labelled", "text_lengths", "write_report"]
+__all__ = [
+    "Answered",
+    "Chances",
+    "Evidence",
+    "Foretold",
+    "Labelled",
+    "Written",
+    "answered",
+    "foretold",
+    "labelled",
+    "text_lengths",
+    "write_report",
+    "written",
+]
 
 NOTHING = Evidence()
 
@@ -46,12 +60,18 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
     sections = [
         header(model),
         scores(model, evidence),
-        *(_of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)),
+        *_shown(model, evidence),
         learning(model, history),
         *_reach(model),
         *origin(model),
     ]
     write_atomically(path, page(model.task.targets.title(), sections))
+
+
+def _shown(model: Model, evidence: Evidence) -> list[str]:
+    if isinstance(model, LanguageModel):
+        return [*samples(evidence.written), *positions(evidence.foretold), *hardest(model, evidence.foretold)]
+    return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 
 def _of_texts(model: Model, evidence: Evidence) -> list[str]:

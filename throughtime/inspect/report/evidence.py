@@ -12,6 +12,7 @@ from torch import Tensor
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.inspect.card import PARTS
+from throughtime.inspect.report.foretold import Foretold, Written
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.tasks import Rater, TextTask
 
@@ -89,11 +90,15 @@ class Evidence:
         lengths: of the texts of ``train``, ``valid`` and ``test`` in tokens, of those that there are.
         answered: what the model told of ``valid`` and ``test``, of those that there are.
         labelled: the same of a model that labels words.
+        foretold: what the symbols of ``valid`` and ``test`` cost a language model, of those that there are.
+        written: what it wrote along the way.
     """
 
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     answered: Mapping[str, Answered] = field(default_factory=dict)
     labelled: Mapping[str, Labelled] = field(default_factory=dict)
+    foretold: Mapping[str, Foretold] = field(default_factory=dict)
+    written: Sequence[Written] = ()
 
 
 def shown_part(parts: Mapping[str, Part]) -> tuple[str, Part] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from throughtime.data.batches import Batch, Batches, Dataset
+from throughtime.data.batches import Batch, Batched, Dataset
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.spans import Span, read_spans
 from throughtime.data.vocabulary import SPECIALS
@@ -70,7 +70,7 @@ class Labelled:
 
 
 def labelled(
-    task: Labeler, batches: Batches, data: Dataset, symbol_counts: Sequence[int]
+    task: Labeler, batches: Batched, data: Dataset, symbol_counts: Sequence[int]
 ) -> tuple[dict[str, Any], Labelled]:
     """The metrics of a held-out part, and what is shown of it, by answering once.
 

@@ -69,8 +69,12 @@ def _evaluations(history: Sequence[Record], measures: Sequence[Measure]) -> str:
 
 def _evaluation(record: Record, measures: Sequence[Measure]) -> list[str]:
     valid = record.valid or {}
-    ordered = sorted(measures, key=lambda measure: measure.key != "loss")
-    scores = [measure.shown(valid.get(measure.key)) for measure in ordered]
+    loss = Measure("loss", "loss")
+    scores = [
+        measure.shown(valid.get(measure.key))
+        for measure in (loss, *measures)
+        if measure is loss or measure.key != "loss"
+    ]
     return [
         f"{record.update:,}",
         f"{record.epoch:.2f}",

@@ -8,9 +8,8 @@ from typing import Any
 from throughtime.config import Config
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.page import section, sentence, shown_value, table
-from throughtime.model import Model
+from throughtime.model import Model, training_of
 from throughtime.tasks import TASKS
-from throughtime.train.config import TrainConfig
 
 __all__ = ["origin"]
 
@@ -72,7 +71,7 @@ def _settings(model: Model) -> str:
         "Data": (config.data.get("options") or {}, TASKS[config.task].data),
         "Vocabulary": (config.vocabulary.model_dump(), type(config.vocabulary)),
         "Network": (config.network.model_dump(), type(config.network)),
-        "Training": (config.train, TrainConfig),
+        "Training": (config.train, training_of(config.task)),
         "Run": (config.run.model_dump(), type(config.run)),
     }
     content = "".join(

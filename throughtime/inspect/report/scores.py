@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from throughtime.inspect.report.confusion import Pairs, count_classes, count_pai
 from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
 from throughtime.model import Model
-from throughtime.tasks import TASKS
-from throughtime.tasks.targets import Measure
+from throughtime.tasks import TASKS, Generator
+from throughtime.tasks.targets import Measure, Names
 
 __all__ = ["header", "scores"]
 
@@ -44,7 +43,7 @@ def scores(model: Model, evidence: Evidence) -> str:
 def _scores(model: Model, evidence: Evidence) -> str:
     result = model.config.result
     found = [
-        _score(model.task.measures, name, result[part], count_pairs(result[part], evidence.answered.get(part)))
+        _score(model, name, result[part], count_pairs(result[part], evidence.answered.get(part)))
         for part, name in PARTS.items()
         if result.get(part)
     ]
@@ -56,22 +55,21 @@ def _scores(model: Model, evidence: Evidence) -> str:
     return f"{grid(found)}\n{note(lean)}"
 
 
-def _score(measures: Sequence[Measure], name: str, scores: dict[str, Any], pairs: Pairs) -> str:
-    first, *others = measures
+def _score(model: Model, name: str, scores: dict[str, Any], pairs: Pairs) -> str:
+    first, *others = model.task.measures
     rows = "".join(f"<div><dt>{sentence(m.title)}</dt><dd>{_shown(m, scores)}</dd></div>\n" for m in others)
     return f"""<div class="score">
 <h3>{sentence(first.title)} on the {name} data</h3>
 <p class="big">{_shown(first, scores)}</p>
-<p>{_beside(first, scores, pairs)}</p>
+<p>{_beside(model, first, scores, pairs)}</p>
 <dl>
-{rows}{_size(scores)}
+{rows}{_size(TASKS[model.config.task].names, scores)}
 </dl>
 </div>"""
 
 
-def _size(scores: dict[str, Any]) -> str:
-    kinds = {"sequences": "Sentences", "tokens": "Words"} if "tokens" in scores else {"examples": "Examples"}
-    sizes = {title: scores[key] for key, title in kinds.items()}
+def _size(names: Names, scores: dict[str, Any]) -> str:
+    sizes = {sentence(title): scores[key] for key, title in names.counted}
     if new := scores.get("labels_unknown"):
         sizes["Words with a label that training did not show"] = sum(new.values())
     return "\n".join(f"<div><dt>{title}</dt><dd>{size:,}</dd></div>" for title, size in sizes.items())
@@ -82,13 +80,15 @@ def _shown(measure: Measure, scores: dict[str, Any]) -> str:
     return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
 
 
-def _beside(measure: Measure, scores: dict[str, Any], pairs: Pairs) -> str:
+def _beside(model: Model, measure: Measure, scores: dict[str, Any], pairs: Pairs) -> str:
     """What puts the first score in its place."""
+    if isinstance(model.task, Generator):
+        return f"{sentence(model.task.targets.in_words())}."
     if measure.key == "f1":
         return "The harmonic mean of precision and recall; a span counts when its words and its type are all right."
     if measure.key != "accuracy":
         return "On average so far from the true number."
-    low, high = interval(scores["accuracy"], scores["tokens" if "tokens" in scores else "examples"])
+    low, high = interval(scores["accuracy"], scores[TASKS[model.config.task].names.counted[-1][0]])
     return f"95% interval: {low:.1%} to {high:.1%}{_baseline(pairs)}"
 
 

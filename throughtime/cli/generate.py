@@ -1,0 +1,67 @@
+"""``throughtime generate DIR``: new text, as it is written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from throughtime.cli.common import add_model, open_language_model, positive, print_json
+from throughtime.cli.options import add_config, read_config_flags
+from throughtime.cli.screen import console
+from throughtime.decode.sampling import SamplingConfig
+from throughtime.errors import UsageError
+
+__all__ = ["add_arguments"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """DIR, what the text begins with, how long and how bold it is."""
+    add_model(parser)
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="what it begins with; - reads standard input")
+    parser.add_argument(
+        "--length", type=positive, default=500, metavar="N", help="symbols at most (default: 500); see --endless"
+    )
+    parser.add_argument("--endless", action="store_true", help="go on until stopped")
+    parser.add_argument("--samples", type=positive, default=1, metavar="N", help="how many texts (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="decides every random choice (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with the texts")
+    add_config(parser, SamplingConfig)
+    parser.set_defaults(run=generate)
+
+
+def generate(arguments: argparse.Namespace) -> int:
+    """Write one text as it comes, or several one after another."""
+    if arguments.endless and (arguments.samples > 1 or arguments.json):
+        raise UsageError("--endless: expected one text on screen, found --samples or --json")
+    if arguments.seed < 0:
+        raise UsageError(f"--seed: expected a whole number from 0, found {arguments.seed}")
+    sampling = read_config_flags(arguments, SamplingConfig)
+    model = open_language_model(arguments)
+    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    screen = console(quiet=arguments.quiet)
+    if unknown := model.unknown_in(prompt):
+        screen.print(f"--prompt: {unknown}", style="yellow")
+    begun = time.perf_counter()
+    if arguments.samples > 1 or arguments.json:
+        texts = model.generate(
+            prompt, arguments.length, samples=arguments.samples, seed=arguments.seed, sampling=sampling
+        )
+        written = sum(len(text) - len(prompt) for text in texts)
+        if arguments.json:
+            print_json({"texts": texts, "prompt": prompt, "seed": arguments.seed})
+        else:
+            for number, text in enumerate(texts, 1):
+                print(f"── {number} of {len(texts)} ──\n{text}")
+    else:
+        length = None if arguments.endless else arguments.length
+        sys.stdout.write(prompt)
+        written = 0
+        for _, piece in model.go_on(prompt, length, seed=arguments.seed, sampling=sampling):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+            written += len(piece)
+        sys.stdout.write("\n")
+    taken = time.perf_counter() - begun
+    screen.print(f"{written:,} characters, {written / max(1e-9, taken):,.0f} a second")
+    return 0

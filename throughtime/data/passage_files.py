@@ -1,0 +1,143 @@
+"""A user's files of running text, or of lines, as parts to learn from, to choose by and to report on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from throughtime.data.columns import Example
+from throughtime.data.config import PassageConfig
+from throughtime.data.files import check_encoding, read_lines
+from throughtime.data.identity import all_plain
+from throughtime.data.parts import Meaning, Parts, Said, read_parts, share_of
+from throughtime.data.readers.lines import line_rows
+from throughtime.data.readers.rows import Tally
+from throughtime.data.running import RunningText
+from throughtime.errors import DataError, UsageError
+
+__all__ = ["LineFiles", "PassageSource", "open_passages", "read_lines_of", "read_passages"]
+
+
+@dataclass(frozen=True)
+class PassageSource:
+    """How files were read, so that others can be read alike; plain values, ready for JSON."""
+
+    by: Literal["text", "line"]
+    encoding: str
+    notes: list[str]
+    format: str = "text"
+
+
+@dataclass(frozen=True)
+class _NewLines:
+    examples: Iterator[Example]
+    source: Callable[[], PassageSource]
+
+
+@dataclass(frozen=True)
+class LineFiles:
+    """Files whose lines are texts of their own; see :class:`~throughtime.data.parts.Files`."""
+
+    options: PassageConfig
+    large: bool = True
+
+    @contextmanager
+    def open_new(self, path: Path) -> Generator[_NewLines]:
+        """A file's lines."""
+        tally = Tally(str(path))
+        with closing(read_lines_of(path, self.options.encoding, tally)) as examples:
+            yield _NewLines(examples, lambda: PassageSource("line", self.options.encoding, tally.notes(), "lines"))
+
+    def like(self, path: Path, source: PassageSource) -> Iterator[Example]:
+        """Another file's."""
+        return read_lines_of(path, source.encoding)
+
+    def remember(self, content: dict[str, Any]) -> PassageSource:
+        """See :class:`~throughtime.data.parts.Files`."""
+        return PassageSource(**content)
+
+    def columns(self, path: Path, source: PassageSource, examples: Sequence[Any]) -> Mapping[str, Any]:
+        """None."""
+        return {}
+
+
+def read_lines_of(path: Path | str, encoding: str, tally: Tally | None = None) -> Generator[Example]:
+    """Yield the lines of a file that are not blank.
+
+    Raises:
+        DataError: the file cannot be read, or holds none.
+    """
+    check_encoding(encoding)
+    tally, some = tally or Tally(str(path)), False
+    with closing(read_lines(path, encoding)) as lines:
+        for row in line_rows(lines, str(path), tally):
+            yield Example(row.fields[0], None, row.path, row.line)
+            some = True
+    if not some:
+        raise DataError("expected lines of text, found none", path=str(path))
+
+
+def read_passages(
+    path: Path, options: PassageConfig, meaning: Meaning, seed: int, cache: Path, said: Said = lambda words: None
+) -> Parts:
+    """Read files and part them: running text by its end, lines by the seed.
+
+    Args:
+        path: a file, or of running text a folder of them.
+        options: how it is read, and what is held out.
+        meaning: what the task takes a line for.
+        seed: decides which lines are held out.
+        cache: where large data is kept.
+        said: is told what is being done, now and then.
+
+    Raises:
+        DataError: the content cannot be used; the message names file and line.
+        UsageError: options that do not fit together or the files.
+    """
+    if options.by == "line":
+        return read_parts(path, LineFiles(options), meaning, seed, cache, said)
+    said(f"reading {path}")
+    text = RunningText.open(path, options.encoding)
+    parts, files = {"train": text}, {"train": (path, text)}
+    for name in ("test", "valid"):
+        wanted = getattr(options, name)
+        share = share_of(name, wanted)
+        if share is None:
+            parts[name] = RunningText.open(wanted, options.encoding)
+            files[name] = Path(wanted), parts[name]
+        elif share:
+            parts["train"], parts[name] = parts["train"].part(share)
+            if not (len(parts["train"]) and len(parts[name])):
+                raise UsageError(f"--{name}: expected text enough to part, found {len(text)} characters in {path}")
+    facts: dict[str, Any] = {
+        "source": asdict(PassageSource("text", options.encoding, [])),
+        "rows": len(text),
+        "options": options.model_dump(),
+    }
+    for name in ("train", "valid", "test"):
+        facts[name] = {"rows": len(parts.get(name, ()))}
+        if name in files:
+            file, own = files[name]
+            facts[name] |= {"path": str(file), "sha256": own.fingerprint}
+    return Parts(parts["train"], parts.get("valid", ()), parts.get("test", ()), all_plain(facts), [])
+
+
+@contextmanager
+def open_passages(
+    path: Path, source: PassageSource, encoding: str | None = None
+) -> Generator[tuple[Any, Callable[[], list[str]]]]:
+    """Open a file as the training data was read: running text, or lines once; and what to tell of it when all are read.
+
+    Raises:
+        DataError: it cannot be read; see :class:`~throughtime.data.running.RunningText` and :func:`read_lines_of`.
+    """
+    encoding = encoding or source.encoding
+    if source.by == "text":
+        yield RunningText.open(path, encoding), lambda: []
+        return
+    tally = Tally(str(path))
+    with closing(read_lines_of(path, encoding, tally)) as lines:
+        yield lines, tally.notes

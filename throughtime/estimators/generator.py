@@ -1,0 +1,167 @@
+"""A language model of texts: lists of strings in, their probabilities and new ones out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from throughtime.data.columns import Example
+from throughtime.decode.sampling import SamplingConfig
+from throughtime.errors import UsageError
+from throughtime.estimators.base import Estimator, keep
+from throughtime.model import LanguageModel
+
+__all__ = ["SequenceGenerator"]
+
+Self = TypeVar("Self", bound="SequenceGenerator")
+
+
+class SequenceGenerator(Estimator):
+    """The probability of texts, and new ones. Parameters are those of ``throughtime train generate --by line``.
+
+    As scikit-learn's density models, it has ``score_samples``, ``score`` and ``sample``, and needs no ``y``.
+
+    Args:
+        validation_fraction: share of the texts held out to choose the best weights by; 0 keeps the last.
+        warm_start: whether a second ``fit`` goes on from the first one's weights, with its symbols.
+
+    Attributes:
+        model_: the trained :class:`~throughtime.model.LanguageModel`.
+        history_: the evaluations of its training.
+
+    >>> model = SequenceGenerator(hidden_size=16, embedding_size=8, epochs=30, lr=0.02, batch_size=4)
+    >>> model = model.fit(["the dog barks", "the cat sleeps"] * 10)
+    >>> likely, odd = model.score_samples(["the dog barks", "barks the dog"])
+    >>> bool(likely > odd), model.complete("the do")[0][0]
+    (True, 'g')
+    """
+
+    _task: Literal["generate"] = "generate"
+    model_: LanguageModel
+
+    def __init__(
+        self,
+        *,
+        tokens: str = "char",
+        lowercase: bool = False,
+        min_count: int | None = None,
+        vocab_size: int | None = None,
+        split: str = "auto",
+        cell: str = "gru",
+        hidden_size: int = 512,
+        num_layers: int = 1,
+        embedding_size: int = 128,
+        tie_weights: bool = False,
+        chunk: int = 64,
+        random_chunks: bool = False,
+        dropout: float = 0.3,
+        hidden_dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        ar: float = 0.0,
+        tar: float = 0.0,
+        optimizer: str = "adam",
+        lr: float = 0.004,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        average: float = 0.98,
+        clip_norm: float | None = 1.0,
+        clip_value: float | None = None,
+        batch_size: int = 32,
+        batch_tokens: int | None = None,
+        epochs: int | None = None,
+        updates: int | None = None,
+        patience: int | None = None,
+        until_loss: float | None = None,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = 1,
+        threads: int = 2,
+        device: str = "auto",
+    ) -> None:
+        keep(self, locals())
+
+    def fit(self: Self, X: Any, y: Any = None) -> Self:
+        """Learn from ``M`` texts, each from its beginning to its end; ``y`` is not looked at.
+
+        Raises:
+            ValueError: something else than texts; the row is counted from 0.
+            DataError: the texts hold nothing but blanks.
+            UsageError: one text in the place of a list; a parameter out of range.
+        """
+        texts = _texts(X)
+        if not texts:
+            raise ValueError("expected texts to learn from, found none")
+        self._learn([Example(text, None, "X", row) for row, text in enumerate(texts)], self._go_on_from())
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """``[M]``: the natural logarithm of each text's probability, its end included.
+
+        Raises:
+            ValueError, UsageError: see :meth:`fit`.
+        """
+        check_is_fitted(self)
+        return np.array([scored.log_probability for scored in self.model_.score(_texts(X))])
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Their mean: higher is better.
+
+        Raises:
+            ValueError, UsageError: see :meth:`fit`; there are no texts.
+        """
+        found = self.score_samples(X)
+        if not len(found):
+            raise ValueError("expected texts to score, found none")
+        return float(found.mean())
+
+    def sample(
+        self, n_samples: int = 1, *, prompt: str = "", length: int = 500, temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """New texts that begin with a prompt; the same seed gives the same ones.
+
+        Args:
+            n_samples: how many.
+            prompt: what they begin with.
+            length: symbols at most.
+            temperature: less is safer, more is bolder.
+            seed: of their chance.
+        """
+        check_is_fitted(self)
+        sampling = SamplingConfig(temperature=temperature)
+        return self.model_.generate(prompt, length, samples=n_samples, seed=seed, sampling=sampling)
+
+    def complete(self, prefix: str, count: int = 5) -> list[tuple[str, float]]:
+        """The most probable ways on to the end of a word, each with its probability, best first."""
+        check_is_fitted(self)
+        return self.model_.complete(prefix, count)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string = False, True
+        return tags
+
+
+def _texts(X: Any) -> list[str]:
+    """All of them, whatever holds them.
+
+    Raises:
+        ValueError, UsageError: see :meth:`SequenceGenerator.fit`.
+    """
+    if isinstance(X, str):
+        raise UsageError("expected a list of texts, found one text: put it in a list")
+    if isinstance(X, Mapping | Set) or not isinstance(X, Iterable):
+        raise ValueError(f"expected a list of texts, found {type(X).__name__}")
+    texts = list(X)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"expected only texts, found {text!r} in row {row}")
+    return [str(text) for text in texts]

@@ -1,0 +1,211 @@
+"""The report's sections on a language model: what it writes, what it finds hard, and what its memory is worth to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from throughtime.data.batches import Batch, Dataset
+from throughtime.data.streams import Streams
+from throughtime.decode.sampling import SamplingConfig
+from throughtime.inspect.card import PARTS
+from throughtime.inspect.report.page import figure, grid, note, section, table
+from throughtime.model import LanguageModel
+
+__all__ = ["Foretold", "Position", "Written", "foretold", "hardest", "positions", "samples", "written"]
+
+MOST_TOKENS = 200_000
+"""Symbols that positions are measured on."""
+
+HARDEST = 20
+SEEN = 10
+"""Times that a symbol must occur to be listed."""
+
+WRITTEN = 300
+"""Symbols of a sample."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Nats of the symbols ``begin`` to ``end`` of a chunk, on average: with the state carried on, and without."""
+
+    begin: int
+    end: int
+    carried: float
+    fresh: float
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What a part's symbols cost.
+
+    Attributes:
+        totals: ``[V]`` nats of each symbol, all in all.
+        counts: ``[V]`` how often it occurs.
+        positions: where in a chunk; none of lines, which stand alone.
+    """
+
+    totals: np.ndarray
+    counts: np.ndarray
+    positions: tuple[Position, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A sample: at what update, and the text."""
+
+    update: int
+    text: str
+
+
+def foretold(model: LanguageModel, data: Dataset) -> tuple[dict[str, Any], Foretold]:
+    """The metrics on a held-out part, and what its symbols cost."""
+    size = len(model.vocabulary)
+    totals, counts = np.zeros(size), np.zeros(size, dtype=np.int64)
+
+    def heard(batch: Batch, nats: torch.Tensor) -> None:
+        told = ~nats.isnan()
+        symbols = batch.targets[told].cpu().numpy()  # type: ignore[index]
+        totals[:] += np.bincount(symbols, nats[told].double().cpu().numpy(), size)
+        counts[:] += np.bincount(symbols, minlength=size)
+
+    scores = model.task.evaluate(model.batches(data), heard)
+    batches = model.batches(data)
+    places = _positions(model, batches) if isinstance(batches, Streams) else ()
+    return scores, Foretold(totals, counts, places)
+
+
+def _positions(model: LanguageModel, batches: Streams) -> tuple[Position, ...]:
+    """By place in a chunk as long as those of training, on the first chunks of streams that begin with the text's."""
+    steps = model.task.config.chunk
+    streams = Streams(batches.data, batches.streams, steps, device=batches.device)
+    totals, counts = np.zeros((2, steps)), np.zeros(steps)
+    state = None
+    training = model.task.training
+    model.task.eval()
+    with torch.no_grad():
+        for number, chunk in enumerate(streams.plan()):
+            batch = streams.load(chunk)
+            carried, state = model.task.step_losses(batch, state)
+            if number:  # in the first, nothing has been carried yet
+                fresh, _ = model.task.step_losses(batch)
+                places = torch.cat([torch.arange(length) for length in batch.inputs.lengths.tolist()]).numpy()
+                for row, nats in enumerate((carried, fresh)):
+                    totals[row] += np.bincount(places, nats.double().cpu().numpy(), steps)
+                counts += np.bincount(places, minlength=steps)
+            if counts.sum() > MOST_TOKENS:
+                break
+    model.task.train(training)
+    edges = [0, *(2**power for power in range(int(math.log2(steps)) + 1) if 2**power < steps), steps]
+    found = []
+    for begin, end in pairwise(edges):
+        seen = counts[begin:end].sum()
+        if seen:
+            means = totals[:, begin:end].sum(1) / seen
+            found.append(Position(begin + 1, end, float(means[0]), float(means[1])))
+    return tuple(found)
+
+
+def written(model: LanguageModel, update: int) -> Written:
+    """A sample of what the model writes now, the same chance each time."""
+    [text] = model.generate(length=WRITTEN, seed=1, sampling=SamplingConfig(temperature=0.8))
+    return Written(update, text)
+
+
+# ---- the sections ----
+
+
+def samples(found: Sequence[Written]) -> list[str]:
+    """What it wrote along the way, the last first."""
+    if not found:
+        return []
+    last, *before = reversed(found)
+    told = [f"<h3>At the end</h3>\n{_quoted(last.text)}"]
+    told += [f"<h3>After {one.update:,} updates</h3>\n{_quoted(one.text)}" for one in _spread(before)]
+    words = "Each begins with nothing, with the same random numbers, at temperature 0.8."
+    return [section("What it writes", f"{''.join(told)}{note(words)}")]
+
+
+def _quoted(text: str) -> str:
+    return f'<pre class="written">{escape(text)}</pre>\n'
+
+
+def _spread(found: Sequence[Written]) -> list[Written]:
+    """At most three, from late to early."""
+    if len(found) <= 3:
+        return list(found)
+    return [found[place] for place in sorted({0, len(found) // 2, len(found) - 1})]
+
+
+def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:
+    """The symbols that cost the most, of those that occur often enough to tell."""
+    name = next((name for name in PARTS if name in parts), None)
+    if name is None:
+        return []
+    part = parts[name]
+    means = np.divide(part.totals, part.counts, out=np.zeros_like(part.totals), where=part.counts > 0)
+    often = np.flatnonzero(part.counts >= SEEN)
+    total = part.totals.sum()
+
+    def rows(order: np.ndarray) -> list[list[str]]:
+        return [
+            [
+                _symbol(model, symbol),
+                f"{part.counts[symbol]:,}",
+                f"{means[symbol]:.2f}",
+                f"{part.totals[symbol] / total:.1%}",
+            ]
+            for symbol in order[:HARDEST].tolist()
+        ]
+
+    heads = ("symbol", "occurs", "nats each", "of all nats")
+    by_mean = table(heads, rows(often[np.argsort(-means[often], kind="stable")]), "lnnn", "The hardest symbols")
+    by_total = table(heads, rows(np.argsort(-part.totals, kind="stable")), "lnnn", "The costliest symbols")
+    told = grid([f"<div><h3>Hardest</h3>{by_mean}</div>", f"<div><h3>Costliest in all</h3>{by_total}</div>"])
+    words = f"On the {PARTS[name]} data; hardest among symbols that occur {SEEN} times or more."
+    return [section("The hardest symbols", f"{told}{note(words)}")]
+
+
+def _symbol(model: LanguageModel, symbol: int) -> str:
+    text = model.vocabulary.written[symbol] or model.vocabulary.symbols[symbol]
+    return f"<code>{escape(text.replace(chr(10), '⏎').replace(' ', '␣'))}</code>"
+
+
+def positions(parts: Mapping[str, Foretold]) -> list[str]:
+    """Whether the carried state helps."""
+    name = next((name for name in PARTS if name in parts and parts[name].positions), None)
+    if name is None:
+        return []
+    places = parts[name].positions
+    from throughtime.inspect.plots import COLOURS, drawn
+
+    titles = [str(place.begin) if place.begin == place.end else f"{place.begin}–{place.end}" for place in places]
+
+    def paint(axes: object) -> None:
+        at = range(len(places))
+        for values, colour, label in (
+            ([place.fresh for place in places], "second", "the state reset before each chunk"),
+            ([place.carried for place in places], "first", "the state carried on"),
+        ):
+            axes.plot(at, values, color=COLOURS[colour], marker="o", markersize=4, linewidth=1.6, label=label)  # type: ignore[attr-defined]
+        axes.set_xticks(list(at), titles, rotation=45 if len(titles) > 6 else 0)  # type: ignore[attr-defined]
+        axes.set_xlabel("place in the chunk")  # type: ignore[attr-defined]
+        axes.set_ylabel("nats")  # type: ignore[attr-defined]
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, handlelength=1.4)  # type: ignore[attr-defined]
+
+    words = "Nats by place in the chunk, with the state carried on and without."
+    picture = figure("Nats by place in the chunk", drawn(paint, 2.7, "positions", words))
+    gain = sum((place.fresh - place.carried) * (place.end - place.begin + 1) for place in places)
+    gain /= sum(place.end - place.begin + 1 for place in places)
+    told = (
+        f"What comes before a chunk of {places[-1].end} steps is worth {gain:.3f} nats a symbol: "
+        "so much more each costs when the state is reset before every chunk."
+    )
+    return [section("What its memory is worth", f"<p>{told}</p>{grid([picture])}{note(f'On the {PARTS[name]} data.')}")]

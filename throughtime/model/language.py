@@ -1,0 +1,301 @@
+"""Models that tell what comes next in a text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from throughtime.data.batches import Batched, Batches, Dataset
+from throughtime.data.language import Decoder, LanguageVocabulary
+from throughtime.data.passages import Documents, encode_documents, encode_lines
+from throughtime.data.running import RunningText
+from throughtime.data.streams import Streams
+from throughtime.data.vocabulary import EOS, PAD, SOS, UNK
+from throughtime.decode.completion import completions
+from throughtime.decode.sampling import Sampler, SamplingConfig, streams
+from throughtime.errors import UsageError
+from throughtime.model.base import Model, recurrence_in_words
+from throughtime.nn.language import State
+from throughtime.ragged import Ragged
+from throughtime.tasks.answering import answering
+from throughtime.tasks.generate import Generator, GeneratorConfig
+from throughtime.train.config import TrainConfig
+
+__all__ = ["LanguageModel", "Scored"]
+
+NEVER = (PAD, UNK, SOS)
+"""Symbols that are no text."""
+
+PROMPT_STEPS = 1024
+"""Symbols of a prompt that are read at once."""
+
+STREAMS, STEPS, OVERLAP = 32, 256, 256
+"""How running text is measured: side by side, so that it goes fast, each stream with what comes before it in view."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How probable a text is.
+
+    Attributes:
+        log_probability: the natural logarithm of its probability, its end included.
+        tokens: symbols that it is told by, its end included.
+        characters: its length, its end included.
+        unknown: symbols among them that the model does not know.
+    """
+
+    log_probability: float
+    tokens: int
+    characters: int
+    unknown: int
+
+    @property
+    def perplexity(self) -> float:
+        """Of a symbol."""
+        return math.exp(min(700.0, -self.log_probability / self.tokens))
+
+    @property
+    def bits_per_character(self) -> float:
+        """The end of a text counts as a character, as a line's does."""
+        return -self.log_probability / math.log(2) / self.characters
+
+
+class _Read(NamedTuple):
+    """What was read: the scores ``[1, V]`` of what comes next, the state, and which symbols there were, ``[V]``."""
+
+    scores: Tensor
+    state: State
+    seen: Tensor
+
+
+class LanguageModel(Model):
+    """Tells what comes next; see :class:`~throughtime.model.Model`."""
+
+    vocabulary: LanguageVocabulary
+    task: Generator
+
+    # ---- new text ----
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        *,
+        samples: int = 1,
+        seed: int = 0,
+        sampling: SamplingConfig | None = None,
+    ) -> list[str]:
+        """Texts that go on from a prompt, which they begin with; the same seed gives the same texts.
+
+        Args:
+            prompt: what they begin with.
+            length: symbols at most; a text that ends by itself is shorter.
+            samples: how many; each is the same whatever others stand beside it.
+            seed: of their chance.
+            sampling: how symbols are chosen.
+        """
+        texts = [prompt] * samples
+        for row, piece in self.go_on(prompt, length, samples=samples, seed=seed, sampling=sampling):
+            texts[row] += piece
+        return texts
+
+    def go_on(
+        self,
+        prompt: str = "",
+        length: int | None = 500,
+        *,
+        samples: int = 1,
+        seed: int = 0,
+        sampling: SamplingConfig | None = None,
+    ) -> Iterator[tuple[int, str]]:
+        """Yield pieces of the texts of :meth:`generate` as they come, each with the number of its text.
+
+        Memory does not grow with their length, which has no end where it is none.
+        """
+        read = self._read(prompt)
+        sampler = Sampler(sampling or SamplingConfig(), banned=NEVER)
+        chances = streams(seed, samples)
+        writers = [self._writer(prompt) for _ in range(samples)]
+        alive = list(range(samples))
+        step = self.task.network.stepper(samples)
+        step.state = tuple(part.expand(-1, samples, -1).contiguous() for part in read.state)
+        scores, produced = read.scores.expand(samples, -1), read.seen.expand(samples, -1).clone()
+        told = 0
+        while alive and (length is None or told < length):
+            symbols = sampler(scores, [chances[row] for row in alive], produced=produced)
+            told += 1
+            for row, symbol in zip(alive, symbols.tolist(), strict=True):
+                piece = writers[row].flush() if symbol == EOS else writers[row].push(symbol)
+                if piece:
+                    yield row, piece
+            goes_on = symbols != EOS
+            if not bool(goes_on.all()):  # finished texts leave the batch
+                kept = goes_on.nonzero()[:, 0]
+                alive = [alive[place] for place in kept.tolist()]
+                if not alive:
+                    return
+                state = tuple(part.index_select(1, kept) for part in step.state)
+                step = self.task.network.stepper(len(alive))
+                step.state, symbols, produced = state, symbols[kept], produced[kept]
+            produced[torch.arange(len(alive)), symbols] = True
+            scores = step(symbols.to(self.device))
+        for row in alive:
+            if piece := writers[row].flush():
+                yield row, piece
+
+    def complete(self, prefix: str, count: int = 5) -> list[tuple[str, float]]:
+        """The most probable ways on to the end of a word, each with its probability, best first.
+
+        A word that the prefix breaks off in is ended; after a blank, or a mark, it is the next word.
+        """
+        text, begun = self._begun(prefix)
+        read = self._read(text)
+        with answering(self.task):
+            found = completions(
+                self.task.step,
+                read.scores.cpu(),
+                read.state,
+                torch.from_numpy(self.vocabulary.begins_word),
+                never=torch.arange(len(self.vocabulary)) < EOS,
+                allowed=lambda symbols: self._allowed(symbols, begun),
+                count=count,
+            )
+        told = []
+        for symbols, log_probability in found:
+            told.append((self.vocabulary.spelt(symbols)[len(begun) :], math.exp(log_probability)))
+        return told
+
+    def unknown_in(self, text: str) -> str:
+        """What of a text the model does not know, in words; empty if nothing."""
+        symbols = self.vocabulary.encode(text)
+        count = int((symbols == UNK).sum())
+        if not count:
+            return ""
+        token = self.task.targets.token
+        known = f"expected {token}s of the training text"
+        if token != "character":
+            return f"{known}, found {count:,} others, read as unknown"
+        new = sorted({letter for letter in text if self.vocabulary.encode(letter).tolist() == [UNK]})
+        return f"{known}, found {', '.join(map(repr, new[:5]))}{' …' * (len(new) > 5)}: read as unknown"
+
+    # ---- how probable a text is ----
+
+    def score(self, texts: Sequence[str]) -> list[Scored]:
+        """How probable each text is, from its beginning to its end.
+
+        For a model of running text a text is a line: what comes after a line's end, up to the next one.
+
+        Raises:
+            UsageError: for one text in place of a list of them.
+        """
+        if isinstance(texts, str):
+            raise UsageError("expected a list of texts, found one text: put it in a list")
+        texts = list(texts)
+        if not texts:
+            return []
+        data = self.read(texts)
+        found: list[Scored | None] = [None] * len(texts)
+        with answering(self.task):
+            for batch in Batches(data, 8192, device=self.device):
+                nats, _ = self.task.step_losses(batch)
+                totals = nats.new_zeros(len(batch), dtype=torch.float64)
+                totals.index_add_(0, batch.inputs.row_of_step, nats.double().nan_to_num())
+                rows = zip(batch.rows, totals.tolist(), batch.inputs.with_values(batch.targets), strict=True)
+                for row, total, targets in rows:
+                    told = targets[targets >= 0]
+                    unknown = int((told == UNK).sum())
+                    found[row] = Scored(-total, len(told), len(texts[row]) + 1, unknown)
+        return [one for one in found if one is not None]
+
+    # ---- what it reads ----
+
+    def encode(self, examples: Any) -> Dataset:
+        """Running text, or lines, as symbols and what follows them."""
+        if isinstance(examples, RunningText):
+            return encode_documents(examples, self.vocabulary)
+        return encode_lines([example.text for example in examples], self.vocabulary, examples)
+
+    def read(self, examples: Sequence[str]) -> Dataset:
+        """Texts as what the network reads: each alone, from its beginning; of a model of running text a line's."""
+        return encode_lines(examples, self.vocabulary, before=self._before)
+
+    def training_batches(self, data: Dataset, train: TrainConfig) -> Batched:
+        """Running text in streams, which carry their state from chunk to chunk; lines in batches."""
+        if not isinstance(data, Documents):
+            return super().training_batches(data, train)
+        network = self.config.network
+        assert isinstance(network, GeneratorConfig)
+        steps = network.chunk if train.batch_tokens is None else max(1, train.batch_tokens // train.batch_size)
+        return Streams(
+            data,
+            train.batch_size,
+            steps,
+            seed=self.config.run.seed,
+            vary=network.random_chunks,
+            device=self.device,
+        )
+
+    def batches(self, data: Dataset) -> Batched:
+        """For evaluation: running text in streams that see what comes before them, lines in batches."""
+        if not isinstance(data, Documents):
+            return super().batches(data)
+        return Streams(data, STREAMS, STEPS, overlap=OVERLAP, device=self.device)
+
+    def in_words(self) -> str:
+        """Its cell, and what a step is."""
+        network = self.config.network
+        assert isinstance(network, GeneratorConfig)
+        return f"{recurrence_in_words(network, f'{self.task.targets.token}s')} ({self.parameters:,} weights)"
+
+    # ---- how it is read and written ----
+
+    @property
+    def _before(self) -> list[int]:
+        """Symbols that a text is read after: a line's end, for a model of running text that has lines."""
+        if (self.config.data.get("source") or {}).get("by") != "text":
+            return []
+        end = self.vocabulary.encode("\n").tolist()
+        return end if end != [UNK] else []
+
+    def _read(self, text: str) -> _Read:
+        """Read a text from its beginning, a part at a time, so that its length costs no memory."""
+        symbols = torch.tensor([SOS, *self._before, *self.vocabulary.encode(text).tolist()])
+        seen = torch.zeros(1, len(self.vocabulary), dtype=torch.bool)
+        seen[0, symbols] = True
+        state: State | None = None
+        with answering(self.task):
+            for part in symbols.split(PROMPT_STEPS):
+                outputs, _, state = self.task.network(Ragged.from_lengths(part.to(self.device), [len(part)]), state)
+            scores = self.task.network.head(outputs.data[-1:])
+        assert state is not None
+        return _Read(scores, state, seen)
+
+    def _writer(self, text: str) -> Decoder:
+        """One that goes on after a text."""
+        writer = self.vocabulary.decoder()
+        for symbol in self.vocabulary.encode(text).tolist():
+            writer.push(symbol)
+        return writer
+
+    def _begun(self, prefix: str) -> tuple[str, str]:
+        """A prefix as what is read, and the beginning of a word that must come next: symbols may be longer than it."""
+        text, word = re.fullmatch(r"(.*?)([\w'’]*)", prefix, re.DOTALL).groups()  # type: ignore[union-attr]
+        if self.vocabulary.config.tokens in ("char", "byte"):
+            return prefix, "" if word or text[-1:] in ("", " ", "\n") else " "
+        begun = text.removesuffix(" ")
+        return begun, word if word and text and text[-1] not in " \n" else f" {word}"
+
+    def _allowed(self, symbols: tuple[int, ...], begun: str) -> Tensor | None:
+        """What may follow the symbols of a completion: what agrees with how it was begun, until they reach so far."""
+        so_far = self.vocabulary.spelt(symbols)
+        left = begun[len(so_far) :]
+        if not left:  # a blank, or nothing, is no word yet
+            return None if so_far.strip() else ~torch.from_numpy(self.vocabulary.begins_word)
+        agree = [text[: len(left)] == left[: len(text)] and bool(text) for text in self.vocabulary.written]
+        return torch.tensor(agree)
