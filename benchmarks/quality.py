@@ -131,7 +131,7 @@ def summary(name: str, recipe: dict[str, Any], runs: list[dict[str, Any]]) -> di
     scores: dict[str, dict[str, dict[str, float]]] = {}
     for part in ("valid", "test"):
         scores[part] = {}
-        for score in recipe["scores"]:
+        for score in recipe["scores"] if runs[0][part] else ():  # a custom without a test part has none
             values = [value(run[part], score) for run in runs]
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             scores[part][score] = {"mean": statistics.mean(values), "spread": spread}
