@@ -155,7 +155,10 @@ def relabelled(format: str, sentences: list, out: Path, damage: Damage) -> None:
     write_sentences(out, zip(sentences, new, strict=True), damage.encoding)
     # A sentence without words has no labels that could be missing.
     needed = {"need_label": False} if format == "jsonl" else {}
-    again = list(SAMPLES[format][0](out, label=LABELS[format][damage.label], encoding=damage.encoding, **needed))
+    label = LABELS[format][damage.label]
+    if format == "conll" and sentences:  # words alone get theirs beside them, whatever column others have
+        label = sentences[0].label_column
+    again = list(SAMPLES[format][0](out, label=label, encoding=damage.encoding, **needed))
     assert [(s.tokens, s.labels, s.lines) for s in again] == [
         (s.tokens, labels, s.lines) for s, labels in zip(sentences, new, strict=True)
     ]

@@ -6,6 +6,7 @@ What a reader of text passes on is every line of its file, so that the sentences
 from __future__ import annotations
 
 import gzip
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -140,7 +141,8 @@ class ColumnSentence(Sentence):
         """The number, from 1, of the labels' column."""
         cell = self._cells[0]
         before = self._raw[cell.line][: cell.begin]
-        return 1 + (before.count(self.separator) if self.separator == "\t" else len(before.split()))
+        # Blanks and tabs part columns; other spaces, an ideographic one say, may stand in a word.
+        return 1 + (before.count("\t") if self.separator == "\t" else len(re.findall(r"[^ \t]+", before)))
 
     def written(self, labels: Sequence[str] | None = None) -> str:
         r"""Give its lines as they stand, or with other labels in their place and all else the same.
