@@ -138,11 +138,15 @@ class ColumnSentence(Sentence):
 
     @property
     def label_column(self) -> int:
-        """The number, from 1, of the labels' column."""
+        """The number, from 1, of the labels' column, also where it is yet to be added."""
         cell = self._cells[0]
         before = self._raw[cell.line][: cell.begin]
+        if self.lines[0] == 1:
+            before = before.removeprefix("\ufeff")
+        if self.separator == "\t":
+            return 1 + before.count("\t") + (cell.begin == cell.end)
         # Blanks and tabs part columns; other spaces, an ideographic one say, may stand in a word.
-        return 1 + (before.count("\t") if self.separator == "\t" else len(re.findall(r"[^ \t]+", before)))
+        return 1 + len(re.findall(r"[^ \t]+", before))
 
     def written(self, labels: Sequence[str] | None = None) -> str:
         r"""Give its lines as they stand, or with other labels in their place and all else the same.
