@@ -249,7 +249,7 @@ def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Datase
         return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
     found = {name: foretold(model, part) for name, part in parts.items()}
     costs = {name: cost for name, (_, cost) in found.items()}
-    evidence = Evidence(foretold=costs, written=[written(model, outcome.best.update)])
+    evidence = Evidence(foretold=costs, written=written(model))
     told = {name: own for name, (own, _) in found.items()}
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 

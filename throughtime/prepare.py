@@ -18,7 +18,7 @@ from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
-from throughtime.data.passages import Documents, Lines, encode_documents, encode_lines
+from throughtime.data.passages import Documents, Lines, encode_passages
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.running import RunningText
@@ -36,7 +36,6 @@ from throughtime.tasks.tags import wholly_seen
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
 Said = Callable[[str], None]
-Examples = Sequence[Any]
 Targets = Classes | Numbers | Tags | NextSymbol
 
 
@@ -163,9 +162,7 @@ def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: 
 
     def encoded(name: str, part: Any) -> Documents | Lines:
         said(f"encoding the {name} text")
-        if isinstance(part, RunningText):
-            return encode_documents(part, vocabulary)
-        return encode_lines([line.text for line in part], vocabulary, part)
+        return encode_passages(part, vocabulary)
 
     train, valid, test = (encoded(name, getattr(splits, name)) for name in ("train", "valid", "test"))
     facts = Facts(

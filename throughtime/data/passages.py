@@ -16,7 +16,7 @@ from throughtime.data.streams import UNTOLD
 from throughtime.data.vocabulary import EOS, SOS, SPECIALS, UNK
 from throughtime.ragged import Ragged
 
-__all__ = ["Documents", "Lines", "encode_documents", "encode_lines"]
+__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,13 @@ class Lines(Dataset):
         told = self.targets.values
         counts: list[int] = torch.bincount(told[told != UNTOLD], minlength=size).tolist()
         return counts
+
+
+def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents | Lines:
+    """Running text, or examples whose texts stand alone."""
+    if isinstance(examples, RunningText):
+        return encode_documents(examples, vocabulary)
+    return encode_lines([example.text for example in examples], vocabulary, examples)
 
 
 def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Documents:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.model import Model
@@ -13,7 +13,7 @@ from throughtime.storage import write_atomically
 from throughtime.tasks import TASKS, Tags
 from throughtime.tasks.targets import Measure
 
-__all__ = ["PARTS", "interval", "named", "write_card"]
+__all__ = ["PARTS", "interval", "named", "shown_part", "write_card"]
 
 THAT_MATTER = (
     *(
@@ -32,6 +32,8 @@ THAT_MATTER = (
 )
 PARTS = {"test": "test", "valid": "validation"}
 """The results there may be, the one never used for a choice first."""
+
+Part = TypeVar("Part")
 
 CARD = """\
 # {title}
@@ -202,6 +204,15 @@ def _measure(measure: Measure, scores: dict[str, Any], count: int) -> str:
         return f"{value:.1%}" if measure.percent and value is not None else measure.shown(value)
     low, high = interval(value, count)
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def shown_part(parts: Mapping[str, Part]) -> tuple[str, Part] | None:
+    """What is shown of single examples: the test data's, or else the validation data's, with its name in words.
+
+    >>> shown_part({"valid": 3}), shown_part({"valid": 3, "test": 4}), shown_part({})
+    (('validation', 3), ('test', 4), None)
+    """
+    return next(((name, parts[part]) for part, name in PARTS.items() if part in parts), None)
 
 
 def named(model: Model) -> list[str]:

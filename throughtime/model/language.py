@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from throughtime.data.batches import Batched, Batches, Dataset
+from throughtime.data.batches import Batched, Dataset
 from throughtime.data.language import Decoder, LanguageVocabulary
-from throughtime.data.passages import Documents, encode_documents, encode_lines
-from throughtime.data.running import RunningText
+from throughtime.data.passages import Documents, encode_lines, encode_passages
 from throughtime.data.streams import Streams
 from throughtime.data.vocabulary import EOS, PAD, SOS, UNK
 from throughtime.decode.completion import completions
@@ -202,7 +201,7 @@ class LanguageModel(Model):
         data = self.read(texts)
         found: list[Scored | None] = [None] * len(texts)
         with answering(self.task):
-            for batch in Batches(data, 8192, device=self.device):
+            for batch in self.batches(data):
                 nats, _ = self.task.step_losses(batch)
                 totals = nats.new_zeros(len(batch), dtype=torch.float64)
                 totals.index_add_(0, batch.inputs.row_of_step, nats.double().nan_to_num())
@@ -217,9 +216,7 @@ class LanguageModel(Model):
 
     def encode(self, examples: Any) -> Dataset:
         """Running text, or lines, as symbols and what follows them."""
-        if isinstance(examples, RunningText):
-            return encode_documents(examples, self.vocabulary)
-        return encode_lines([example.text for example in examples], self.vocabulary, examples)
+        return encode_passages(examples, self.vocabulary)
 
     def read(self, examples: Sequence[str]) -> Dataset:
         """Texts as what the network reads: each alone, from its beginning; of a model of running text a line's."""

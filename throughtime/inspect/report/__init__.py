@@ -10,7 +10,7 @@ from throughtime.inspect.report.calibration import calibration
 from throughtime.inspect.report.confusion import confusions
 from throughtime.inspect.report.evidence import Answered, Chances, Evidence, answered, text_lengths
 from throughtime.inspect.report.fading import fading
-from throughtime.inspect.report.foretold import Foretold, Written, foretold, hardest, positions, samples, written
+from throughtime.inspect.report.foretold import Foretold, foretold, hardest, positions, sample, written
 from throughtime.inspect.report.labelled import Labelled, labelled
 from throughtime.inspect.report.learning import learning
 from throughtime.inspect.report.lengths import lengths
@@ -31,7 +31,6 @@ __all__ = [
     "Evidence",
     "Foretold",
     "Labelled",
-    "Written",
     "answered",
     "foretold",
     "labelled",
@@ -70,7 +69,7 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
 
 def _shown(model: Model, evidence: Evidence) -> list[str]:
     if isinstance(model, LanguageModel):
-        return [*samples(evidence.written), *positions(evidence.foretold), *hardest(model, evidence.foretold)]
+        return [*sample(evidence.written), *positions(evidence.foretold), *hardest(model, evidence.foretold)]
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 

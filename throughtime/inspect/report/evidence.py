@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
 
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
-from throughtime.inspect.card import PARTS
-from throughtime.inspect.report.foretold import Foretold, Written
+from throughtime.inspect.report.foretold import Foretold
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.tasks import Rater, TextTask
 
-__all__ = ["Answered", "Chances", "Evidence", "answered", "shown_part", "text_lengths"]
-
-Part = TypeVar("Part")
+__all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths"]
 
 
 @dataclass(frozen=True)
@@ -91,23 +87,14 @@ class Evidence:
         answered: what the model told of ``valid`` and ``test``, of those that there are.
         labelled: the same of a model that labels words.
         foretold: what the symbols of ``valid`` and ``test`` cost a language model, of those that there are.
-        written: what it wrote along the way.
+        written: a sample of what it writes.
     """
 
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
     answered: Mapping[str, Answered] = field(default_factory=dict)
     labelled: Mapping[str, Labelled] = field(default_factory=dict)
     foretold: Mapping[str, Foretold] = field(default_factory=dict)
-    written: Sequence[Written] = ()
-
-
-def shown_part(parts: Mapping[str, Part]) -> tuple[str, Part] | None:
-    """What is shown of single examples: the test data's, or else the validation data's, with its name in words.
-
-    >>> shown_part({"valid": 3}), shown_part({"valid": 3, "test": 4}), shown_part({})
-    (('validation', 3), ('test', 4), None)
-    """
-    return next(((name, parts[part]) for part, name in PARTS.items() if part in parts), None)
+    written: str = ""
 
 
 def text_lengths(data: Dataset) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -15,11 +15,12 @@ import torch
 from throughtime.data.batches import Batch, Dataset
 from throughtime.data.streams import Streams
 from throughtime.decode.sampling import SamplingConfig
-from throughtime.inspect.card import PARTS
+from throughtime.inspect.card import shown_part
 from throughtime.inspect.report.page import figure, grid, note, section, table
 from throughtime.model import LanguageModel
+from throughtime.tasks.answering import answering
 
-__all__ = ["Foretold", "Position", "Written", "foretold", "hardest", "positions", "samples", "written"]
+__all__ = ["Foretold", "Position", "foretold", "hardest", "positions", "sample", "written"]
 
 MOST_TOKENS = 200_000
 """Symbols that positions are measured on."""
@@ -57,14 +58,6 @@ class Foretold:
     positions: tuple[Position, ...] = ()
 
 
-@dataclass(frozen=True)
-class Written:
-    """A sample: at what update, and the text."""
-
-    update: int
-    text: str
-
-
 def foretold(model: LanguageModel, data: Dataset) -> tuple[dict[str, Any], Foretold]:
     """The metrics on a held-out part, and what its symbols cost."""
     size = len(model.vocabulary)
@@ -76,8 +69,8 @@ def foretold(model: LanguageModel, data: Dataset) -> tuple[dict[str, Any], Foret
         totals[:] += np.bincount(symbols, nats[told].double().cpu().numpy(), size)
         counts[:] += np.bincount(symbols, minlength=size)
 
-    scores = model.task.evaluate(model.batches(data), heard)
     batches = model.batches(data)
+    scores = model.task.evaluate(batches, heard)
     places = _positions(model, batches) if isinstance(batches, Streams) else ()
     return scores, Foretold(totals, counts, places)
 
@@ -88,9 +81,7 @@ def _positions(model: LanguageModel, batches: Streams) -> tuple[Position, ...]:
     streams = Streams(batches.data, batches.streams, steps, device=batches.device)
     totals, counts = np.zeros((2, steps)), np.zeros(steps)
     state = None
-    training = model.task.training
-    model.task.eval()
-    with torch.no_grad():
+    with answering(model.task):
         for number, chunk in enumerate(streams.plan()):
             batch = streams.load(chunk)
             carried, state = model.task.step_losses(batch, state)
@@ -102,7 +93,6 @@ def _positions(model: LanguageModel, batches: Streams) -> tuple[Position, ...]:
                 counts += np.bincount(places, minlength=steps)
             if counts.sum() > MOST_TOKENS:
                 break
-    model.task.train(training)
     edges = [0, *(2**power for power in range(int(math.log2(steps)) + 1) if 2**power < steps), steps]
     found = []
     for begin, end in pairwise(edges):
@@ -113,43 +103,29 @@ def _positions(model: LanguageModel, batches: Streams) -> tuple[Position, ...]:
     return tuple(found)
 
 
-def written(model: LanguageModel, update: int) -> Written:
-    """A sample of what the model writes now, the same chance each time."""
+def written(model: LanguageModel) -> str:
+    """A sample of what the model writes, the same chance each time."""
     [text] = model.generate(length=WRITTEN, seed=1, sampling=SamplingConfig(temperature=0.8))
-    return Written(update, text)
+    return text
 
 
 # ---- the sections ----
 
 
-def samples(found: Sequence[Written]) -> list[str]:
-    """What it wrote along the way, the last first."""
-    if not found:
+def sample(text: str) -> list[str]:
+    """What it wrote; none without."""
+    if not text:
         return []
-    last, *before = reversed(found)
-    told = [f"<h3>At the end</h3>\n{_quoted(last.text)}"]
-    told += [f"<h3>After {one.update:,} updates</h3>\n{_quoted(one.text)}" for one in _spread(before)]
-    words = "Each begins with nothing, with the same random numbers, at temperature 0.8."
-    return [section("What it writes", f"{''.join(told)}{note(words)}")]
-
-
-def _quoted(text: str) -> str:
-    return f'<pre class="written">{escape(text)}</pre>\n'
-
-
-def _spread(found: Sequence[Written]) -> list[Written]:
-    """At most three, from late to early."""
-    if len(found) <= 3:
-        return list(found)
-    return [found[place] for place in sorted({0, len(found) // 2, len(found) - 1})]
+    words = "It begins with nothing, at temperature 0.8."
+    return [section("What it writes", f'<pre class="written">{escape(text)}</pre>\n{note(words)}')]
 
 
 def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:
     """The symbols that cost the most, of those that occur often enough to tell."""
-    name = next((name for name in PARTS if name in parts), None)
-    if name is None:
+    shown = shown_part(parts)
+    if shown is None:
         return []
-    part = parts[name]
+    name, part = shown
     means = np.divide(part.totals, part.counts, out=np.zeros_like(part.totals), where=part.counts > 0)
     often = np.flatnonzero(part.counts >= SEEN)
     total = part.totals.sum()
@@ -169,7 +145,7 @@ def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:
     by_mean = table(heads, rows(often[np.argsort(-means[often], kind="stable")]), "lnnn", "The hardest symbols")
     by_total = table(heads, rows(np.argsort(-part.totals, kind="stable")), "lnnn", "The costliest symbols")
     told = grid([f"<div><h3>Hardest</h3>{by_mean}</div>", f"<div><h3>Costliest in all</h3>{by_total}</div>"])
-    words = f"On the {PARTS[name]} data; hardest among symbols that occur {SEEN} times or more."
+    words = f"On the {name} data; hardest among symbols that occur {SEEN} times or more."
     return [section("The hardest symbols", f"{told}{note(words)}")]
 
 
@@ -180,10 +156,10 @@ def _symbol(model: LanguageModel, symbol: int) -> str:
 
 def positions(parts: Mapping[str, Foretold]) -> list[str]:
     """Whether the carried state helps."""
-    name = next((name for name in PARTS if name in parts and parts[name].positions), None)
-    if name is None:
+    shown = shown_part({name: part for name, part in parts.items() if part.positions})
+    if shown is None:
         return []
-    places = parts[name].positions
+    name, places = shown[0], shown[1].positions
     from throughtime.inspect.plots import COLOURS, drawn
 
     titles = [str(place.begin) if place.begin == place.end else f"{place.begin}–{place.end}" for place in places]
@@ -208,4 +184,4 @@ def positions(parts: Mapping[str, Foretold]) -> list[str]:
         f"What comes before a chunk of {places[-1].end} steps is worth {gain:.3f} nats a symbol: "
         "so much more each costs when the state is reset before every chunk."
     )
-    return [section("What its memory is worth", f"<p>{told}</p>{grid([picture])}{note(f'On the {PARTS[name]} data.')}")]
+    return [section("What its memory is worth", f"<p>{told}</p>{grid([picture])}{note(f'On the {name} data.')}")]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from throughtime.inspect.card import interval
-from throughtime.inspect.report.evidence import Answered, Evidence, shown_part
+from throughtime.inspect.card import interval, shown_part
+from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, figure, grid, section, table
 from throughtime.model import Model
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from throughtime.inspect.card import interval
-from throughtime.inspect.report.evidence import Evidence, shown_part
+from throughtime.inspect.card import interval, shown_part
+from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.inspect.report.lengths import Group, histogram, length_edges, spread, sure
 from throughtime.inspect.report.page import details, figure, grid, section, table

@@ -11,7 +11,8 @@ import numpy as np
 from throughtime.data.identity import plain
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.spans import Span
-from throughtime.inspect.report.evidence import Evidence, shown_part
+from throughtime.inspect.card import shown_part
+from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.inspect.report.page import note, ranked, section
 from throughtime.inspect.report.tags import type_name

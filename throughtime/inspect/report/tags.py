@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from throughtime.data.spans import Span
+from throughtime.inspect.card import shown_part
 from throughtime.inspect.report.confusion import Nouns, Pairs, matrix, mistakes, one_by_one, score_pairs
-from throughtime.inspect.report.evidence import Evidence, shown_part
+from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.inspect.report.page import section
 from throughtime.metrics import MOST_IN_MATRIX, SpanCounts

@@ -10,7 +10,8 @@ import numpy as np
 
 from throughtime.data.columns import Example
 from throughtime.data.identity import plain
-from throughtime.inspect.report.evidence import Answered, Evidence, shown_part
+from throughtime.inspect.card import shown_part
+from throughtime.inspect.report.evidence import Answered, Evidence
 from throughtime.inspect.report.page import details, note, ranked, section
 from throughtime.model import Model
 from throughtime.tasks import Numbers
