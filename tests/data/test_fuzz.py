@@ -251,13 +251,21 @@ def account_archive(table, path, encoding):
 
 
 def file_headers(content: bytes) -> int:
-    """Count the blocks of an archive that are the header of a file, without following them from one to the next."""
+    """Count the blocks of an archive that are the header of a file.
+
+    All blocks are looked at, whatever an entry before them says of its size, but for those where a file's text
+    stands: the header that a lost block moved there is, to any reader, that text.
+    """
     for magic, unpack in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ", lzma)):
         content = unpack.decompress(content) if content.startswith(magic) else content
-    blocks = [content[at : at + 512] for at in range(0, len(content), 512)]
-    return sum(
-        is_tar(block) and block[156] in b"0\x007" and not block[:100].rstrip(b"\0").endswith(b"/") for block in blocks
-    )
+    at = count = 0
+    while at < len(content):
+        block = content[at : at + 512]
+        at += 512
+        if is_tar(block) and block[156] in b"0\x007" and not block[:100].rstrip(b"\0").endswith(b"/"):
+            count += 1
+            at += -(-tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape").size // 512) * 512
+    return count
 
 
 def account_parquet(table, path, encoding):
@@ -387,6 +395,6 @@ def test_damaged_files(reader, damage):
 @pytest.mark.long
 @pytest.mark.parametrize("reader", READERS)
 @given(damage=DAMAGE)
-@settings(FUZZ, max_examples=10_000)
+@settings(FUZZ, max_examples=10_000, derandomize=False)
 def test_ten_thousand_damaged_files(reader, damage):
     feed(READERS[reader], damage)

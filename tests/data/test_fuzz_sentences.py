@@ -202,13 +202,13 @@ def test_the_tables_themselves_are_read():
 @pytest.mark.long
 @pytest.mark.parametrize("format", SAMPLES)
 @given(damage=DAMAGE)
-@settings(FUZZ, max_examples=10_000)
+@settings(FUZZ, max_examples=10_000, derandomize=False)
 def test_ten_thousand_damaged_files(format, damage):
     feed(format, damage)
 
 
 @pytest.mark.long
 @given(damage=DAMAGE)
-@settings(FUZZ, max_examples=10_000)
+@settings(FUZZ, max_examples=10_000, derandomize=False)
 def test_ten_thousand_damaged_tables(damage):
     feed_table(damage)
