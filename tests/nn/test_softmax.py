@@ -51,6 +51,27 @@ def test_values_and_gradients_are_those_of_all_scores_at_once(rows, size, vocabu
                 torch.testing.assert_close(our.grad, their.grad, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("chunk", [5, 99])
+def test_products_in_bfloat16_are_off_by_their_rounding_and_no_more(chunk, bias):
+    torch.manual_seed(3)
+    *tensors, targets = draw(61, 17, 301, scale=0.5, bias=bias)
+    ours, theirs = learnt(*tensors), learnt(*tensors)
+    losses = linear_cross_entropy(*ours, targets, chunk=chunk, products=torch.bfloat16)
+    total, wanted = plain(*theirs, targets)
+    losses.total.backward()
+    total.backward()
+    assert losses.rows.dtype == torch.float32
+    torch.testing.assert_close(losses.rows, wanted.float(), rtol=0, atol=0.05)  # scores of 10 have 0.03 of rounding
+    assert not torch.allclose(losses.rows, wanted.float(), rtol=0, atol=1e-4)
+    for our, their in zip(ours, theirs, strict=True):
+        if our is not None:
+            assert float((our.grad - their.grad).norm() / their.grad.norm()) < 0.01
+    with torch.no_grad():  # what is answered is not rounded
+        rows = linear_cross_entropy(*tensors, targets, products=torch.bfloat16).rows
+    torch.testing.assert_close(rows, wanted.float().detach())
+
+
 @pytest.mark.parametrize("wanted", [("hidden",), ("weight",), ("bias",), ("hidden", "bias"), NAMES])
 def test_gradients_are_exact_whichever_are_asked_for(wanted):
     torch.manual_seed(1)

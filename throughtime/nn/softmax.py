@@ -9,7 +9,7 @@ from torch import Tensor
 
 from throughtime.ops import linear
 
-__all__ = ["Losses", "linear_cross_entropy"]
+__all__ = ["Losses", "has_fast_bfloat16", "linear_cross_entropy"]
 
 SCRATCH = 16 * 2**20
 """Bytes of scores at a time. The C library keeps blocks up to 32 MiB for the next call; larger ones it returns to the
@@ -37,6 +37,7 @@ def linear_cross_entropy(
     *,
     row_weights: Tensor | None = None,
     chunk: int | None = None,
+    products: torch.dtype | None = None,
 ) -> Losses:
     """Negative log-likelihood of ``targets`` where a row's scores are ``hidden · weightᵀ + bias``, in nats.
 
@@ -54,6 +55,9 @@ def linear_cross_entropy(
         row_weights: ``[N]``, what each row counts for in ``total``; by default ``1 / N``, which makes it the mean.
             A loss that is scaled here need not have its gradients scaled afterwards.
         chunk: rows at a time; by default as many as keep the scores below 16 MiB, but no fewer than 64.
+        products: the type that the three matrix products multiply in where there are gradients; by default that of
+            ``hidden``. In bfloat16, which :func:`has_fast_bfloat16` recommends on some machines, scores are rounded to
+            8 bits before their softmax, and gradients are off by about a four hundredth of their norm.
 
     Raises:
         ValueError: for tensors of shapes or types that do not fit together, targets outside of the vocabulary, or a
@@ -75,10 +79,19 @@ def linear_cross_entropy(
         row_weights = hidden.new_full((len(hidden),), 1 / max(1, len(hidden)))
     learnt = [tensor for tensor in (hidden, weight, bias, row_weights) if tensor is not None and tensor.requires_grad]
     if learnt and torch.is_grad_enabled():
-        summed = _Summed.apply(hidden, weight, bias, targets, row_weights, chunk)  # type: ignore[no-untyped-call]
+        products = products or hidden.dtype
+        summed = _Summed.apply(hidden, weight, bias, targets, row_weights, chunk, products)  # type: ignore[no-untyped-call]
         return Losses(*summed)
     rows = _rows(hidden.detach(), weight.detach(), None if bias is None else bias.detach(), targets, chunk)
     return Losses(rows @ row_weights.detach(), rows)
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware, about twice as fast as float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "sve_bf16"))
 
 
 def _check(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, row_weights: Tensor | None) -> None:
@@ -131,25 +144,31 @@ class _Summed(torch.autograd.Function):
         targets: Tensor,
         row_weights: Tensor,
         chunk: int,
+        products: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
         needed = ctx.needs_input_grad
+        narrow = products != hidden.dtype
         by_hidden = hidden.new_empty(hidden.shape) if needed[0] else None
         by_weight = _aligned_zeros(weight) if needed[1] else None
         by_bias = hidden.new_zeros(len(weight)) if needed[2] else None
         rows = hidden.new_empty(len(hidden))
         scratch = hidden.new_empty(min(chunk, len(hidden)), len(weight))
+        data, factors = hidden.to(products), weight.to(products)
         for part in _parts(len(hidden), chunk):
-            data = hidden[part]
-            scores = scratch[: len(data)]
-            _scores(data, weight, bias, scores)
+            own = data[part]
+            scores = scratch[: len(own)]
+            _scores(own, factors, bias, scores)
             rows[part] = _differentiated(scores, targets[part, None])
             scores *= row_weights[part, None]
-            if by_hidden is not None:
-                torch.mm(scores, weight, out=by_hidden[part])
-            if by_weight is not None:
-                by_weight.addmm_(scores.t(), data)
             if by_bias is not None:
                 by_bias += scores.sum(0)
+            grads = scores.to(products)
+            if by_hidden is not None:
+                by_hidden[part] = torch.mm(grads, factors)
+            if by_weight is not None and narrow:
+                by_weight += torch.mm(grads.t(), own)
+            elif by_weight is not None:
+                by_weight.addmm_(grads.t(), own)
         ctx.mark_non_differentiable(rows)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(by_hidden, None if by_weight is None else by_weight.contiguous(), by_bias, rows)
@@ -160,7 +179,7 @@ class _Summed(torch.autograd.Function):
         if torch.is_grad_enabled():  # else a second derivative would be left out in silence
             raise RuntimeError("expected create_graph=False: linear_cross_entropy has no second derivatives")
         by_hidden, by_weight, by_bias, rows = ctx.saved_tensors
-        grads = [by_hidden, by_weight, by_bias, None, rows if ctx.needs_input_grad[4] else None, None]
+        grads = [by_hidden, by_weight, by_bias, None, rows if ctx.needs_input_grad[4] else None, None, None]
         if grad is None:
             return (None,) * len(grads)
         if grad == 1:  # as for a loss that is not scaled any more: spare a pass over all weights
@@ -179,8 +198,12 @@ def _aligned_zeros(like: Tensor) -> Tensor:
 
 
 def _scores(data: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    """``data · weightᵀ + bias``, into ``out [n, V]``."""
-    if bias is None:
+    """``data · weightᵀ + bias``, into ``out [n, V]``, which may be of a wider type."""
+    if data.dtype != out.dtype:
+        out.copy_(torch.mm(data, weight.t()))
+        if bias is not None:
+            out += bias
+    elif bias is None:
         torch.mm(data, weight.t(), out=out)
     else:
         torch.addmm(bias, data, weight.t(), out=out)

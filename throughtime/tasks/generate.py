@@ -17,7 +17,7 @@ from throughtime.data.language import LanguageConfig
 from throughtime.data.streams import UNTOLD
 from throughtime.nn.language import LanguageNetwork, State, changes
 from throughtime.nn.recurrent import Recurrent
-from throughtime.nn.softmax import linear_cross_entropy
+from throughtime.nn.softmax import has_fast_bfloat16, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
 from throughtime.tasks.targets import Measure, known
@@ -25,6 +25,9 @@ from throughtime.tasks.targets import Measure, known
 __all__ = ["Generator", "GeneratorConfig", "NextSymbol"]
 
 Heard = Callable[[Batch, Tensor], None]
+
+LARGE = 1000
+"""Symbols of a vocabulary, from which on most of the work is the softmax's."""
 
 
 class GeneratorConfig(Config):
@@ -47,6 +50,11 @@ class GeneratorConfig(Config):
     embedding_dropout: float = Field(0.0, ge=0, lt=1, description="share of the symbols whose whole vector is hidden")
     recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrence")
     weight_drop: float = Field(0.0, ge=0, lt=1, description="share of the recurrent weights that are zero, per batch")
+    softmax: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="numbers that the scores are learnt with; auto takes bfloat16 for large vocabularies "
+        "on machines that multiply it in hardware",
+    )
     ar: float = Field(0.0, ge=0, description="activation regularisation: weight of the mean square of the outputs")
     tar: float = Field(0.0, ge=0, description="temporal activation regularisation: that of their changes from step on")
 
@@ -191,6 +199,14 @@ class Generator(nn.Module):
         vectors: Tensor = outputs.data
         return vectors.index_select(0, inputs.time_major.scatter)
 
+    @property
+    def _products(self) -> torch.dtype | None:
+        """What the scores' products are learnt in."""
+        weight, wanted = self.network.head.weight, self.config.softmax
+        if wanted == "auto" and (len(weight) < LARGE or not has_fast_bfloat16(weight.device)):
+            wanted = "float32"
+        return torch.bfloat16 if wanted != "float32" else None
+
     # ---- the task's protocol ----
 
     def loss(self, batch: Batch, state: State | None = None) -> tuple[Tensor, State | None]:
@@ -203,7 +219,8 @@ class Generator(nn.Module):
         outputs, kept, after = self.network(batch.inputs, state if carries else None, batch.resets)
         order = batch.inputs.time_major
         head = self.network.head
-        loss = linear_cross_entropy(outputs.data, head.weight, head.bias, targets[order.gather]).total
+        wanted = targets[order.gather]
+        loss = linear_cross_entropy(outputs.data, head.weight, head.bias, wanted, products=self._products).total
         if self.config.ar:
             loss = loss + self.config.ar * outputs.data.pow(2).mean()
         if self.config.tar and len(order.batch_sizes) > 1:
