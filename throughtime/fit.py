@@ -199,6 +199,7 @@ def learn(
         deadline=deadline,
         resume=resume,
         listener=listener,
+        sample=model.sample,
     )
     watched = valid if len(valid) else data
 

@@ -55,6 +55,8 @@ def test_the_run_says_what_it_did_and_what_to_do_next(run, library, tmp_path):
         assert f"throughtime {word} {tmp_path / 'm'}" in err
     assert "throughtime generate DIR --prompt TEXT" in (tmp_path / "m" / "README.md").read_text()
     assert "nats a character" in (tmp_path / "m" / "report.html").read_text().lower()
+    [record] = map(json.loads, (tmp_path / "m" / "metrics.jsonl").read_text().splitlines())
+    assert " ".join(record["sample"].split())[:40] in err
 
 
 @pytest.mark.parametrize("name", ["char", "word", "bpe", "line"])

@@ -111,7 +111,7 @@ class ProgressScreen(FitListener):
             self.console.print(f"        update {progress.updates:,}: loss {self._loss:.3f}, {rate} tokens/s")
 
     def evaluated(self, record: Record) -> None:
-        """A line of the table; a star marks the best so far."""
+        """A line of the table, and an example if there is one; a star marks the best so far."""
         loss, score = "—", "—"
         if record.valid is not None:
             loss, score = f"{record.valid['loss']:.4f}", self.score.shown(record.valid[self.score.key])
@@ -121,6 +121,11 @@ class ProgressScreen(FitListener):
             f"{record.epoch:>7.2f} {record.update:>8,} {record.loss:>11.4f} {loss:>11} {score:>14}"
             f"{'*' if record.best else ' '} {record.clipped:>8.1%} {seconds_in_words(record.seconds):>7}"
         )
+        if record.sample is not None:
+            line = " ".join(record.sample.split())
+            self.console.print(
+                f"          {line}", style="dim", markup=False, highlight=False, overflow="ellipsis", no_wrap=True
+            )
 
     def noticed(self, message: str) -> None:
         """A warning."""

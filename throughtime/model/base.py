@@ -82,6 +82,10 @@ class Model(ABC):
             raise DataError("expected examples to evaluate on, found none")
         return self.task.evaluate(self.batches(self.encode(examples)))
 
+    def sample(self) -> str | None:
+        """A short example of what it gives, the same chance each time; none where single answers say little."""
+        return None
+
     def training_batches(self, data: Dataset, train: TrainConfig) -> Batched:
         """The dataset in batches to learn from."""
         tokens = train.batch_tokens or round(train.batch_size * float(data.inputs.lengths.double().mean()))

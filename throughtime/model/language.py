@@ -34,6 +34,9 @@ NEVER = (PAD, UNK, SOS)
 PROMPT_STEPS = 1024
 """Symbols of a prompt that are read at once."""
 
+SAMPLE = 160
+"""Characters, about, of an example of what a model writes."""
+
 STREAMS, STEPS, OVERLAP = 32, 256, 256
 """How running text is measured: side by side, so that it goes fast, each stream with what comes before it in view."""
 
@@ -147,6 +150,15 @@ class LanguageModel(Model):
         for row in alive:
             if piece := writers[row].flush():
                 yield row, piece
+
+    def sample(self) -> str:
+        """What it writes on nothing, at temperature 0.8."""
+        text = ""
+        for _, piece in self.go_on(length=SAMPLE, seed=1, sampling=SamplingConfig(temperature=0.8)):
+            text += piece
+            if len(text) > SAMPLE:
+                break
+        return text
 
     def complete(self, prefix: str, count: int = 5) -> list[tuple[str, float]]:
         """The most probable ways on to the end of a word, each with its probability, best first.

@@ -44,7 +44,8 @@ class Record:
     """One evaluation, a line of ``metrics.jsonl``.
 
     ``valid`` holds the metrics that are single numbers. ``loss``, ``grad_norm`` and ``clipped`` (share of updates)
-    are means over the updates since the evaluation before.
+    are means over the updates since the evaluation before. ``sample`` is an example of what the weights give, of a task
+    whose answers can be read.
     """
 
     update: int
@@ -56,6 +57,7 @@ class Record:
     seconds: float
     valid: dict[str, Any] | None
     best: bool
+    sample: str | None = None
 
 
 class Listener:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Run:
         deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
         resume: go on from the folder's newest checkpoint, if it has one; otherwise they are removed.
         listener: is told how it goes.
+        sample: makes an example of what the task's weights give, to be kept with each evaluation.
 
     Raises:
         NonFiniteLossError: see :func:`~throughtime.train.loop.train_steps`; the last checkpoint is kept.
@@ -68,9 +70,11 @@ class Run:
         deadline: float | None = None,
         resume: bool = True,
         listener: Listener | None = None,
+        sample: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.task, self.batches, self.valid, self.config = task, batches, valid, config
         self.folder, self.deadline, self.listener = folder, deadline, listener or Listener()
+        self._sample = sample
         self.optimizer = make_optimizer(task.parameters(), config)
         self.average = WeightAverage(task, config.average)
         self.place, self.progress = Place(), Progress()
@@ -143,6 +147,7 @@ class Run:
         """Record how the averaged weights do, and keep them if they are the best so far."""
         with self.average.applied():
             valid = None if self.valid is None else self.task.evaluate(self.valid)
+            sample = self._sample()
             best = self._is_best(valid)
             if best:
                 self._best = {name: weight.detach().clone() for name, weight in self.task.named_parameters()}
@@ -157,6 +162,7 @@ class Run:
             seconds=round(self.progress.seconds, 3),
             valid=None if valid is None else {k: v for k, v in valid.items() if isinstance(v, float | int)},
             best=best,
+            sample=sample,
         )
         self._sums = _Sums()
         self.history.append(record)

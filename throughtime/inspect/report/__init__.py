@@ -59,7 +59,7 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
     sections = [
         header(model),
         scores(model, evidence),
-        *_shown(model, evidence),
+        *_shown(model, history, evidence),
         learning(model, history),
         *_reach(model),
         *origin(model),
@@ -67,9 +67,10 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
     write_atomically(path, page(model.task.targets.title(), sections))
 
 
-def _shown(model: Model, evidence: Evidence) -> list[str]:
+def _shown(model: Model, history: Sequence[Record], evidence: Evidence) -> list[str]:
     if isinstance(model, LanguageModel):
-        return [*sample(evidence.written), *positions(evidence.foretold), *hardest(model, evidence.foretold)]
+        wrote = sample(evidence.written, history, model.task.measures[0])
+        return [*wrote, *positions(evidence.foretold), *hardest(model, evidence.foretold)]
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -19,6 +19,8 @@ from throughtime.inspect.card import shown_part
 from throughtime.inspect.report.page import figure, grid, note, section, table
 from throughtime.model import LanguageModel
 from throughtime.tasks.answering import answering
+from throughtime.tasks.targets import Measure
+from throughtime.train.protocol import Record
 
 __all__ = ["Foretold", "Position", "foretold", "hardest", "positions", "sample", "written"]
 
@@ -31,6 +33,9 @@ SEEN = 10
 
 WRITTEN = 300
 """Symbols of a sample."""
+
+ON_THE_WAY = 8
+"""Examples that were written on the way, at most."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +117,32 @@ def written(model: LanguageModel) -> str:
 # ---- the sections ----
 
 
-def sample(text: str) -> list[str]:
-    """What it wrote; none without."""
+def sample(text: str, history: Sequence[Record], measure: Measure) -> list[str]:
+    """What it wrote, at the end and on the way; none without.
+
+    Args:
+        text: at the end.
+        history: the evaluations, some with an example of what it wrote then.
+        measure: what is told of each of them.
+    """
     if not text:
         return []
     words = "It begins with nothing, at temperature 0.8."
-    return [section("What it writes", f'<pre class="written">{escape(text)}</pre>\n{note(words)}')]
+    content = f'<pre class="written">{escape(text)}</pre>\n{note(words)}'
+    told = [record for record in history if record.sample is not None]
+    if len(told) > 1:
+        spread = np.linspace(0, len(told) - 1, min(len(told), ON_THE_WAY)).round().astype(int)
+        rows = [
+            [
+                f"{told[place].epoch:.2f}",
+                "—" if (valid := told[place].valid) is None else measure.shown(valid[measure.key]),
+                f'<span class="written">{escape(told[place].sample or "")}</span>',
+            ]
+            for place in spread
+        ]
+        heads = ("epoch", escape(measure.title), "what it wrote")
+        content += table(heads, rows, "nnl", "What it wrote on the way")
+    return [section("What it writes", content)]
 
 
 def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:
