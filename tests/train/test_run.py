@@ -78,7 +78,11 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize("settings", [{}, {"average": 0.0, "valid": False}], ids=["averaged", "plain-no-validation"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"average": 0.0, "valid": False}, {"average_after": 1, "lr": 0.2, "schedule": "constant"}],
+    ids=["averaged", "plain-no-validation", "averaged-evenly"],
+)
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path, optimizer, settings):
     whole = make_run(optimizer=optimizer, **settings)
     outcome = go(whole)
@@ -209,6 +213,28 @@ def test_minutes_are_kept_by_a_number_of_updates_fixed_beforehand(tmp_path):
 
 
 # ---- learning ----
+
+
+def test_an_even_average_begins_when_nothing_gets_better_and_is_the_mean_since(monkeypatch):
+    run = make_run(optimizer="sgd", momentum=0.0, lr=2.0, schedule="constant", average_after=1, epochs=8)
+    since = []
+    update = run.average.update
+
+    def watched():
+        update()
+        if run.average.begun:
+            since.append(weights(run))
+        else:
+            before.update(weights(run))
+
+    before = {}
+    monkeypatch.setattr(run.average, "update", watched)
+    outcome = go(run)
+    first = next(number for number, record in enumerate(outcome.history) if not record.best)
+    assert len(since) == outcome.history[-1].update - outcome.history[first].update > 0
+    for name, average in run.average.average.items():
+        mean = torch.stack([before[name], *(own[name] for own in since)]).mean(0)
+        torch.testing.assert_close(average, mean)
 
 
 def test_learns():

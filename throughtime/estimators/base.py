@@ -49,9 +49,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     # ---- parameters ----
 
     def _settings(self, config: type[Settings]) -> Settings:
-        """The parameters that are this class's fields."""
-        given = self.get_params(deep=False)
-        return checked(config, {name: given[name] for name in config.model_fields if name in given})
+        """The parameters that are this class's fields; one at its default counts as left open, as on the command line.
+
+        What is left open may then be settled by other settings: the sizes that suit characters by ``tokens="char"``.
+        """
+        given, fields = self.get_params(deep=False), config.model_fields
+        return checked(config, {n: given[n] for n in fields if n in given and given[n] != fields[n].default})
 
     def _config(self, train: TrainConfig, seed: int) -> ModelConfig:
         return ModelConfig(

@@ -75,6 +75,7 @@ class SequenceLabeler(Estimator):
         schedule: str = "cosine",
         warmup: float = 0.05,
         average: float = 0.998,
+        average_after: int | None = None,
         clip_norm: float | None = 1.0,
         clip_value: float | None = None,
         batch_size: int = 32,

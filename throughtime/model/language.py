@@ -260,7 +260,8 @@ class LanguageModel(Model):
         """Its cell, and what a step is."""
         network = self.config.network
         assert isinstance(network, GeneratorConfig)
-        return f"{recurrence_in_words(network, f'{self.task.targets.token}s')} ({self.parameters:,} weights)"
+        told = network.model_copy(update={"hidden_size": self.task.network.recurrences[0].hidden_size})
+        return f"{recurrence_in_words(told, f'{self.task.targets.token}s')} ({self.parameters:,} weights)"
 
     # ---- how it is read and written ----
 

@@ -24,6 +24,19 @@ from throughtime.tasks.targets import Measure, known
 
 __all__ = ["Generator", "GeneratorConfig", "NextSymbol"]
 
+OF_WORDS = {
+    "cell": "lstm",
+    "hidden_size": 400,
+    "embedding_size": 400,
+    "tie_weights": True,
+    "chunk": 35,
+    "dropout": 0.4,
+    "input_dropout": 0.3,
+    "embedding_dropout": 0.1,
+    "weight_drop": 0.3,
+}
+"""What suits symbols that are words or pieces of words, where nothing else is said."""
+
 Heard = Callable[[Batch, Tensor], None]
 
 LARGE = 1000
@@ -59,8 +72,16 @@ class GeneratorConfig(Config):
     tar: float = Field(0.0, ge=0, description="temporal activation regularisation: that of their changes from step on")
 
     def settled_with(self, vocabulary: LanguageConfig) -> tuple[GeneratorConfig, LanguageConfig]:
-        """Nothing is left open."""
-        return self, vocabulary
+        """Settle what was left open: words and pieces are many and rare, and want what they are scored by shared.
+
+        >>> GeneratorConfig(dropout=0.2).settled_with(LanguageConfig(tokens="word"))[0].tie_weights
+        True
+        """
+        if vocabulary.tokens in ("char", "byte"):
+            return self, vocabulary
+        return self.model_copy(
+            update={name: value for name, value in OF_WORDS.items() if name not in self.model_fields_set}
+        ), vocabulary
 
     def epochs(self, vocabulary: LanguageConfig) -> int:
         """How many passes over the data are usually enough."""

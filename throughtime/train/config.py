@@ -21,6 +21,12 @@ class TrainConfig(Config):
     schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="the learning rate's way to zero")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of all updates over which the learning rate rises")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+    average_after: int | None = Field(
+        None,
+        ge=1,
+        description="average the weights evenly, in place of the moving average, "
+        "from when so many evaluations have brought nothing better",
+    )
     clip_norm: float | None = Field(1.0, gt=0, description="scale a gradient down to this norm")
     clip_value: float | None = Field(None, gt=0, description="cut each element of the gradient to this size")
     batch_size: int = Field(32, ge=1, le=1_000_000, description="sequences of average length in a batch")

@@ -76,7 +76,7 @@ class Run:
         self.folder, self.deadline, self.listener = folder, deadline, listener or Listener()
         self._sample = sample
         self.optimizer = make_optimizer(task.parameters(), config)
-        self.average = WeightAverage(task, config.average)
+        self.average = WeightAverage(task, config.average, even=config.average_after is not None)
         self.place, self.progress = Place(), Progress()
         self.resume, self.history = resume, list[Record]()
         self._best: dict[str, Tensor] = {}
@@ -152,6 +152,8 @@ class Run:
             if best:
                 self._best = {name: weight.detach().clone() for name, weight in self.task.named_parameters()}
         self.progress.stale = 0 if best else self.progress.stale + 1
+        if self.config.average_after is not None and self.progress.stale >= self.config.average_after:
+            self.average.begin()
         record = Record(
             update=self.place.update,
             epoch=self.place.epoch + self.place.batch / self.plan.per_epoch,
@@ -213,6 +215,7 @@ class Run:
             "sums": asdict(self._sums),
             "epoch_sums": asdict(self._epoch_sums),
             "averaged_updates": self.average.updates,
+            "average_begun": self.average.begun,
         }
         try:
             save_checkpoint(self._checkpoints, self.place.update, state, self._tensors())
@@ -245,7 +248,7 @@ class Run:
         self.progress = Progress(**state["progress"])
         self.history = [Record(**record) for record in state["history"]]
         self._sums, self._epoch_sums = _Sums(**state["sums"]), _Sums(**state["epoch_sums"])
-        self.average.updates = state["averaged_updates"]
+        self.average.updates, self.average.begun = state["averaged_updates"], state["average_begun"]
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(tensors[f"weights/{name}"])

@@ -80,7 +80,7 @@ def _time_updates(
         trial,
         batches,
         make_optimizer(trial.parameters(), config),
-        WeightAverage(trial, config.average),
+        WeightAverage(trial, config.average, even=config.average_after is not None),
         config,
         place,
         1,
