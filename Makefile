@@ -33,7 +33,7 @@ demo: setup
 	@echo; echo 'Open build/demo/model/report.html in a browser to see how it learnt.'
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-long: setup
 	$(BIN)/python -m pytest -m long --timeout 3600

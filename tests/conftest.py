@@ -18,6 +18,14 @@ settings.load_profile("same")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several processes a core of its own: threads of one would wait for those of another."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        own = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {own[int(worker.removeprefix("gw")) % len(own)]})
+
+
 @pytest.fixture(autouse=True)
 def _torch_as_it_was():
     """Training sets threads, seed and determinism for the whole process."""

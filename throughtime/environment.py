@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 import numpy
@@ -10,7 +11,14 @@ import torch
 
 from throughtime.ops import kernels
 
-__all__ = ["environment"]
+__all__ = ["cores", "environment"]
+
+
+def cores() -> int:
+    """How many cores this process may run on, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def environment(device: torch.device) -> dict[str, str]:

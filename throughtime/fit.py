@@ -14,7 +14,7 @@ import torch
 
 from throughtime.data.batches import Batched, Dataset
 from throughtime.data.identity import plain
-from throughtime.environment import environment
+from throughtime.environment import cores, environment
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
 from throughtime.inspect.reach import Reach, measure
@@ -333,7 +333,7 @@ def settle(config: ModelConfig) -> torch.device:
         UsageError: when CUDA is asked for and there is none.
     """
     device = choose_device(config.run.device)
-    torch.set_num_threads(min(config.run.threads, os.cpu_count() or 1))
+    torch.set_num_threads(min(config.run.threads, cores()))
     torch.manual_seed(config.run.seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA's products are not reproducible
     torch.use_deterministic_algorithms(True, warn_only=True)

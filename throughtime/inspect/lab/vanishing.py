@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import nn
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
+from throughtime.environment import cores
 from throughtime.inspect.lab.explosion import DISTANCE, Explosion, explode
 from throughtime.inspect.lab.network import Network
 from throughtime.inspect.lab.problems import PROBLEMS, Problem
@@ -187,7 +187,7 @@ def run_vanishing(config: VanishingConfig, tell: Told = lambda done, total, word
         tell: is called after every update of all networks of a distance.
     """
     begun = time.monotonic()
-    torch.set_num_threads(min(config.threads, os.cpu_count() or 1))
+    torch.set_num_threads(min(config.threads, cores()))
     problem = PROBLEMS[config.task]
     distances = sorted({max(problem.nearest, distance) for distance in config.tested})
     updates = _affordable(problem, config, distances)
