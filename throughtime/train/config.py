@@ -54,5 +54,7 @@ class TrainConfig(Config):
 class PassageTrainConfig(TrainConfig):
     """How a language model learns."""
 
+    # An LSTM that carries its state through the whole text may, at a higher rate, let its cells grow without end.
+    lr: float = Field(3e-3, gt=0, description="learning rate at its highest")
     # Its weights move further than a classifier's, and a longer average of them is behind.
     average: float = Field(0.98, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
