@@ -14,10 +14,11 @@ import torch
 
 from throughtime.data.batches import Batched, Dataset
 from throughtime.data.identity import plain
+from throughtime.data.passages import Documents, Lines, stretches
 from throughtime.environment import cores, environment
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
-from throughtime.inspect.reach import Reach, measure
+from throughtime.inspect.reach import SEQUENCES, STEPS, Reach, measure
 from throughtime.inspect.report import (
     Answered,
     Evidence,
@@ -204,9 +205,7 @@ def learn(
     watched = valid if len(valid) else data
 
     def reach() -> Reach | None:
-        if folder is None or watched.targets is None or isinstance(task, Generator):
-            return None
-        return measure(task, watched.inputs, watched.targets)
+        return None if folder is None else _reach(task, watched)
 
     before = reach()
     resumed_at = run.prepare()
@@ -306,6 +305,18 @@ def _network(config: ModelConfig, ready: Prepared) -> Task:
         assert isinstance(task, Labeler)
         task.begin_with(ready.start.words, ready.start.vectors)
     return task
+
+
+def _reach(task: Task, data: Dataset) -> Reach | None:
+    """How far back it reaches on some data, where that has targets."""
+    if isinstance(task, Generator):
+        assert isinstance(data, Documents | Lines)
+        inputs, targets = stretches(data, SEQUENCES, STEPS)
+        chunk = task.config.chunk if isinstance(data, Documents) else 0
+        return measure(task, inputs, targets, step=task.targets.token, chunk=chunk)
+    if data.targets is None:
+        return None
+    return measure(task, data.inputs, data.targets, step="word" if isinstance(task, Labeler) else "step")
 
 
 def _noted(config: ModelConfig, start: Start, begun: Path | None) -> ModelConfig:

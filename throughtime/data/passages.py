@@ -16,7 +16,7 @@ from throughtime.data.streams import UNTOLD
 from throughtime.data.vocabulary import EOS, SOS, SPECIALS, UNK
 from throughtime.ragged import Ragged
 
-__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages"]
+__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages", "stretches"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,30 @@ def encode_lines(
         examples,
         characters=sum(map(len, texts)) + len(texts) if whole_text else 0,
     )
+
+
+def stretches(data: Documents | Lines, count: int, steps: int) -> tuple[Ragged, Ragged]:
+    """Symbols and those that follow them, without what came before: of running text some stretches, of lines all.
+
+    Args:
+        data: encoded.
+        count: how many stretches, evenly spread; none goes from one document into the next.
+        steps: of each, where its document has so many.
+
+    >>> data = Documents(Ragged.from_list([[2, 5, 6, 7, 8, 3], [2, 9, 3]]))
+    >>> [own.to_list() for own in stretches(data, 2, 2)]
+    [[[2, 5], [2, 9]], [[5, 6], [9, 3]]]
+    """
+    if not isinstance(data, Documents):
+        assert isinstance(data.targets, Ragged)
+        return data.inputs, data.targets
+    offsets, values = data.inputs.offsets, data.inputs.values
+    begins = torch.linspace(0, max(0, len(values) - steps - 1), count, dtype=torch.float64).long().unique()
+    ends = torch.minimum(begins + steps, offsets[torch.searchsorted(offsets, begins, right=True)] - 1)
+    begins, lengths = begins[ends > begins], (ends - begins)[ends > begins]
+    places = torch.arange(int(lengths.sum())) + torch.repeat_interleave(begins - lengths.cumsum(0) + lengths, lengths)
+    inputs = Ragged.from_lengths(values[places].long(), lengths)
+    return inputs, inputs.with_values(values[places + 1].long())
 
 
 def _known(symbols: np.ndarray, text: str) -> bool:

@@ -23,6 +23,8 @@ Self = TypeVar("Self", bound="SequenceGenerator")
 class SequenceGenerator(Estimator):
     """The probability of texts, and new ones. Parameters are those of ``throughtime train generate --by line``.
 
+    What is left at its default suits characters; with ``tokens="word"`` or ``"bpe"`` it is what suits these.
+
     As scikit-learn's density models, it has ``score_samples``, ``score`` and ``sample``, and needs no ``y``.
 
     Args:
@@ -64,6 +66,7 @@ class SequenceGenerator(Estimator):
         embedding_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
+        softmax: str = "auto",
         ar: float = 0.0,
         tar: float = 0.0,
         optimizer: str = "adam",

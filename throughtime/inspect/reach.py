@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast, overload
 
@@ -15,7 +16,7 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.ops import Pass, Trace
 from throughtime.ragged import Ragged
 
-__all__ = ["FELT", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure"]
+__all__ = ["FELT", "SEQUENCES", "STEPS", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure"]
 
 FELT = 0.01
 """A state counts as reached where the gradient has at least this share of its largest norm."""
@@ -24,14 +25,15 @@ LOW, HIGH = 0.05, 0.95
 SHARE = 0.25
 """As far back as at least this share of the sequences go: a mean of a few would jump about."""
 SEQUENCES, STEPS = 32, 400
+"""At most so many sequences are measured, and of each the last so many steps."""
 
 
 class _Reads(Protocol):
     """A ``torch.nn.Module`` that reads sequences by a recurrence."""
 
     @property
-    def recurrent(self) -> Recurrent:
-        """What reads the sequences; what reads parts of a step, such as a word's letters, is another."""
+    def recurrences(self) -> Sequence[Recurrent]:
+        """What reads the sequences, nearest the input first; what reads parts of a step, as letters, is not here."""
 
     def eval(self) -> Any:
         """As ``torch.nn.Module`` has it."""
@@ -53,8 +55,11 @@ class Measurable(_Reads, Protocol):
 class MeasurableSteps(_Reads, Protocol):
     """One with a loss of every step, such as :class:`throughtime.tasks.Labeler`."""
 
-    def step_losses(self, batch: Batch) -> Tensor:
-        """``[N]`` each step's own loss."""
+    def end_losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The losses of the sequences' last steps and of their first ones, where the two directions' reading ends.
+
+        Both are sums, of each step's own loss.
+        """
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,16 @@ class Reach:
         sequences: how many were measured.
         median_length: of these sequences, in steps.
         per_step: whether the losses are those of single steps.
+        step: what a step is called.
+        chunk: of running text, the steps that gradients flow back through in training.
     """
 
     layers: tuple[Layer, ...]
     sequences: int
     median_length: int
     per_step: bool = False
+    step: str = "step"
+    chunk: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and words."""
@@ -114,7 +123,7 @@ class Reach:
         True
         """
         layers = tuple(Layer(**{**layer, "norms": tuple(layer["norms"])}) for layer in content["layers"])
-        return cls(layers, content["sequences"], content["median_length"], content.get("per_step", False))
+        return cls(**{**content, "layers": layers})
 
     def sentence(self) -> str:
         """How far back the model reaches, through the layer nearest the input, which all others build upon.
@@ -126,24 +135,31 @@ class Reach:
         texts are longer than 20 steps, and of what stands further back in them the model learns next to nothing.
         """
         first = [layer for layer in self.layers if layer.number == self.layers[0].number]
-        reached = min(layer.steps for layer in first)
-        texts, steps, loss = (
-            ("sentences", "words", "a word's loss") if self.per_step else ("texts", "steps", "the loss")
-        )
         ways = [
-            f"{layer.steps} {steps} {'back' if not layer.backwards else 'ahead, reading backwards'}" for layer in first
+            f"{layer.steps} {self.step}s {'back' if not layer.backwards else 'ahead, reading backwards'}"
+            for layer in first
         ]
-        whole = reached >= self.median_length - 1
-        verdict = (
-            f"Half of the {texts} have no more than {self.median_length} {steps}: it reaches over the whole of them."
-            if whole
-            else f"Half of the {texts} are longer than {self.median_length} {steps}, "
-            f"and of what stands further {'off' if self.per_step else 'back in them'} the model learns next to nothing."
-        )
         furthest = " or more" if all(layer.steps == len(layer.norms) - 1 for layer in first) else ""
+        loss = f"a {self.step}'s loss" if self.per_step else "the loss"
         return (
             f"This model reaches {' and '.join(ways)}{furthest}: there the gradient of {loss} still has "
-            f"{FELT:.0%} of its largest norm. {verdict}"
+            f"{FELT:.0%} of its largest norm. {self._verdict(min(layer.steps for layer in first))}"
+        )
+
+    def _verdict(self, reached: int) -> str:
+        """What that is worth."""
+        texts, steps = "sentences" if self.per_step else "texts", f"{self.median_length} {self.step}s"
+        if self.chunk:
+            return (
+                f"In training gradients flow back through chunks of {self.chunk}; what lies before them it knows by "
+                "the state alone, which is carried on."
+            )
+        if reached >= self.median_length - 1:
+            return f"Half of the {texts} have no more than {steps}: it reaches over the whole of them."
+        where = "off" if self.per_step else "back in them"
+        return (
+            f"Half of the {texts} are longer than {steps}, "
+            f"and of what stands further {where} the model learns next to nothing."
         )
 
 
@@ -154,6 +170,8 @@ def measure(
     *,
     sequences: int = SEQUENCES,
     steps: int = STEPS,
+    step: str = "step",
+    chunk: int = 0,
 ) -> Reach:
     """Measure how strongly the loss depends on the state ``k`` steps before the end of the reading.
 
@@ -184,6 +202,8 @@ def measure(
         targets: ``[B, …]``, one for each; or one a step, ragged as the inputs are.
         sequences: at most so many are measured, evenly spread over the batch.
         steps: of longer sequences the last so many.
+        step: what a step is called.
+        chunk: of running text, the steps that gradients flow back through in training.
 
     Raises:
         ValueError: without a sequence that has steps.
@@ -205,15 +225,16 @@ def measure(
     task.eval()
     trace, per_step = Trace(), isinstance(targets, Ragged)
     read = chosen.steps if isinstance(chosen, Words) else chosen
-    task.recurrent.op = trace.layer  # of this copy alone
+    for layer in task.recurrences:
+        layer.op = trace.layer  # of this copy alone
     with torch.enable_grad():
-        losses = _losses(task, Batch(chosen, wanted, tuple(range(len(rows)))), read, per_step)
+        losses = _losses(task, Batch(chosen, wanted, tuple(range(len(rows)))), per_step)
         gradients = _gradients(losses, trace.passes)
     layers = tuple(
         Layer(number, run.reverse, _by_distance(read, own, reverse=run.reverse), _saturated(run))
         for number, run, own in zip(_numbers(trace.passes), trace.passes, gradients, strict=True)
     )
-    return Reach(layers, len(read), int(read.lengths.median()), per_step)
+    return Reach(layers, len(read), int(read.lengths.median()), per_step, step, chunk)
 
 
 def _subsample(lengths: Tensor, sequences: int) -> Tensor:
@@ -246,14 +267,13 @@ def _double(values: Tensor) -> Tensor:
     return values.double() if values.is_floating_point() else values.long()
 
 
-def _losses(task: Measurable | MeasurableSteps, batch: Batch, read: Ragged, per_step: bool) -> tuple[Tensor, Tensor]:
+def _losses(task: Measurable | MeasurableSteps, batch: Batch, per_step: bool) -> tuple[Tensor, Tensor]:
     """The sum of the sequences' losses, as a forward direction and as a backward one ends its reading."""
     if not per_step:
         loss, _ = cast(Measurable, task).loss(batch)
         # The mean's share of each sequence's own loss is the same for all of them.
         return loss * len(batch), loss * len(batch)
-    losses = cast(MeasurableSteps, task).step_losses(batch)
-    return losses[read.offsets[1:] - 1].sum(), losses[read.offsets[:-1]].sum()
+    return cast(MeasurableSteps, task).end_losses(batch)
 
 
 def _numbers(passes: list[Pass]) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
@@ -188,9 +189,9 @@ class Generator(nn.Module):
         return cls(config, len(vocabulary), targets)
 
     @property
-    def recurrent(self) -> Recurrent:
-        """The last of its recurrences."""
-        return self.network.recurrences[-1]
+    def recurrences(self) -> list[Recurrent]:
+        """What reads the symbols, from the embedding upwards."""
+        return self.network.recurrences
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -285,6 +286,14 @@ class Generator(nn.Module):
         losses = linear_cross_entropy(outputs.data, head.weight, head.bias, wanted.clamp(min=0)).rows
         losses = losses.masked_fill(wanted == UNTOLD, torch.nan)
         return losses.index_select(0, order.scatter), after if carries else None
+
+    def end_losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss of the sequences' last steps; of the first ones, where nothing is read backwards, none."""
+        outputs, _, _ = self.network(batch.inputs)
+        order, ends = batch.inputs.time_major, batch.inputs.offsets[1:] - 1
+        scores = self.network.head(outputs.data.index_select(0, order.scatter).index_select(0, ends))
+        loss = F.cross_entropy(scores, known(batch.targets)[ends], reduction="sum")
+        return loss, loss.new_zeros(())
 
     def score(self, metrics: dict[str, Any]) -> tuple[float]:
         """What the best weights are chosen by, higher being better."""

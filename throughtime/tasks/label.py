@@ -226,14 +226,20 @@ class Labeler(nn.Module):
             return (total / lengths.clamp(min=1)).sum() / max(1, len(total)), state
         return total.sum() / lengths.sum().clamp(min=1), state
 
-    def step_losses(self, batch: Batch) -> Tensor:
-        """``[N]``: the cross-entropy of each word's own scores; 0 for a label never seen.
+    def end_losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The cross-entropy of the sentences' last words, and of their first ones; 0 for a label never seen.
 
-        Also where a CRF chooses: a tag's marginal probability hangs on all words' scores through the chain of tags,
-        which would hide how far the recurrence itself carries something.
+        It is of each word's own scores, also where a CRF chooses: a tag's marginal probability hangs on all words'
+        scores through the chain of tags, which would hide how far the recurrence itself carries something.
         """
         scores, _ = self(batch.inputs)
-        return F.cross_entropy(scores.values, known(batch.targets), reduction="none", ignore_index=NOT_SEEN)
+        losses = F.cross_entropy(scores.values, known(batch.targets), reduction="none", ignore_index=NOT_SEEN)
+        return losses[scores.offsets[1:] - 1].sum(), losses[scores.offsets[:-1]].sum()
+
+    @property
+    def recurrences(self) -> list[Recurrent]:
+        """What reads the sentences."""
+        return [self.recurrent]
 
     def _losses(self, scores: Ragged, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Each sentence's loss, and the words that it is of; sentences with labels never seen count as if empty."""

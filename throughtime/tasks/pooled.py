@@ -130,6 +130,11 @@ class Pooled(nn.Module):
         """What reads the sequences."""
         return self.encoder.recurrent
 
+    @property
+    def recurrences(self) -> list[Recurrent]:
+        """What reads the sequences."""
+        return [self.recurrent]
+
     def forward(self, inputs: Ragged) -> Tensor:
         """``[B, O]`` of ``B`` sequences of symbols."""
         outputs, final, _ = self.encoder(inputs)

@@ -47,6 +47,11 @@ class Network(nn.Module):
         if lasting is not None:
             lasting_start(self.recurrent, lasting)
 
+    @property
+    def recurrences(self) -> list[Recurrent]:
+        """What reads the sequences."""
+        return [self.recurrent]
+
     def forward(self, inputs: Ragged) -> Tensor:
         """What it says at the last ``A`` steps of ``B`` sequences, ``[B·A, C]``."""
         outputs, _ = self.recurrent(inputs)

@@ -26,11 +26,13 @@ def fading(start: Reach, end: Reach) -> str:
     layers = zip(start.layers, end.layers, strict=True)
     figures = [_figure(before, after, number) for number, (before, after) in enumerate(layers, 1)]
     loss = (
-        "the loss of a sentence's last word alone (reading backwards: of its first)"
+        f"the loss of a stretch's last {end.step} alone"
+        if end.chunk
+        else f"the loss of a sentence's last {end.step} alone (reading backwards: of its first)"
         if end.per_step
         else "a sequence's loss"
     )
-    read = "sentences" if end.per_step else "sequences"
+    read = "stretches of text" if end.chunk else "sentences" if end.per_step else "sequences"
     how_to_read = (
         f"The norm of the gradient of {loss} with respect to a layer's state k steps before the end of its reading; "
         f"mean over {end.sequences} {read} (those that are long enough). Where it fades, nothing is learnt from what "
