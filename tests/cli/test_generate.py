@@ -14,7 +14,7 @@ from throughtime.cli.main import main
 from throughtime.model import LanguageModel
 
 SMALL = ["--hidden-size", "24", "--embedding-size", "8", "--lr", "0.02", "--batch-size", "4", "--chunk", "16"]
-SMALL += ["--dropout", "0", "--average", "0.9"]
+SMALL += ["--dropout", "0", "--input-dropout", "0", "--embedding-dropout", "0", "--weight-drop", "0", "--average", "0.9"]
 KEYS = {"nll", "perplexity", "bits_per_character", "tokens", "sequences", "loss"}
 
 
@@ -34,8 +34,8 @@ def library(tmp_path_factory):
     (folder / "more.txt").write_text(story(40, 1))
     for name, options in {
         "char": ["--epochs", "25"],
-        "word": ["--tokens", "word", "--epochs", "12"],
-        "bpe": ["--tokens", "bpe", "--epochs", "30"],
+        "word": ["--tokens", "word", "--epochs", "20"],
+        "bpe": ["--tokens", "bpe", "--cell", "gru", "--no-tie-weights", "--epochs", "30"],
         "line": ["--by", "line", "--epochs", "25", "--test", "0.1"],
     }.items():
         words = ["train", "generate", folder / "story.txt", "--out", folder / name, "--quiet", *SMALL, *options]

@@ -6,6 +6,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -126,12 +127,17 @@ class Model(ABC):
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_tensors(folder / "model.safetensors", self.task.state_dict())
+        write_tensors(folder / "model.safetensors", self._tensors())
         self.save_settings(folder)
         hashes = {name: sha256(folder / name) for name in self.files}
         hashes["config.json"] = settings_hash(self.config.model_dump(mode="json"))
         self.config = self.config.model_copy(update={"files": hashes})
         write_atomically(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """All weights and buffers, each once: tied weights have several names, and are kept under the first."""
+        names = {name for name, _ in chain(self.task.named_parameters(), self.task.named_buffers())}
+        return {name: tensor for name, tensor in self.task.state_dict().items() if name in names}
 
     def save_settings(self, folder: Path) -> None:
         """Write all but the weights, as a run does before its first step.

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_model
 
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
@@ -58,7 +58,7 @@ def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") 
     targets = kind.targets.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     task = kind.task.build(config.network, vocabulary, targets)  # type: ignore[arg-type]
     try:
-        task.load_state_dict(load_file(folder / "model.safetensors"))
+        load_model(task, folder / "model.safetensors")
     except (RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.safetensors'}: expected weights of this model, found others") from error
     return make_model(config, vocabulary, task.to(device))
