@@ -14,7 +14,18 @@ from throughtime.cli.main import main
 from throughtime.model import LanguageModel
 
 SMALL = ["--hidden-size", "24", "--embedding-size", "8", "--lr", "0.02", "--batch-size", "4", "--chunk", "16"]
-SMALL += ["--dropout", "0", "--input-dropout", "0", "--embedding-dropout", "0", "--weight-drop", "0", "--average", "0.9"]
+SMALL += [
+    "--dropout",
+    "0",
+    "--input-dropout",
+    "0",
+    "--embedding-dropout",
+    "0",
+    "--weight-drop",
+    "0",
+    "--average",
+    "0.9",
+]
 KEYS = {"nll", "perplexity", "bits_per_character", "tokens", "sequences", "loss"}
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.config import checked
+from throughtime.data import language
 from throughtime.data.language import JOINER, LanguageConfig, LanguageVocabulary
 from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.errors import DataError, ModelError, UsageError
@@ -122,6 +124,18 @@ def test_lone_surrogates_are_read_as_replacement_characters():
     assert learn("a\ud83d a", tokens="word").symbols[4:] == ["\n", " ", "a"]
 
 
+def test_of_too_many_words_the_rarest_are_forgotten(monkeypatch):
+    monkeypatch.setattr(language, "_COUNTED", 30)
+    common = "often more\n" * 5
+    blocks = [common + " ".join(f"w{block}x{number}" for number in range(25)) + "\n" for block in range(20)]
+    symbols = LanguageVocabulary.learn(blocks, LanguageConfig(tokens="word", split="blanks", min_count=1)).symbols
+    assert symbols[4:7] == ["\n", "more", "often"]
+    assert len(symbols) < 50
+    found = Counter({"a": 9, "b": 9, **{str(number): 2 for number in range(20)}, "c": 1})
+    language._forget_rare(found)
+    assert found == {"a": 9, "b": 9}
+
+
 def test_small_letters():
     for tokens in KINDS:
         vocabulary = learn(TEXT * 2, tokens=tokens, lowercase=True, min_count=1)
@@ -219,7 +233,7 @@ def test_penn_treebank_has_the_counts_of_the_literature(shared_data, part, token
     ids = vocabulary.encode(text(part))
     assert len(ids) == tokens
     assert len(vocabulary) - len({PAD, SOS, EOS}) == 10_000
-    assert vocabulary.counts(ids)[vocabulary.symbols.index("\n")] == text(part).count("\n")
+    assert (ids == vocabulary.symbols.index("\n")).sum() == text(part).count("\n")
     lines = ["".join(f"{word} " for word in line.split()).strip() for line in text(part).split("\n")]
     assert vocabulary.decode(ids) == "\n".join(lines)
 
@@ -303,14 +317,6 @@ def test_a_file_of_another_kind(tmp_path):
         LanguageVocabulary.load(tmp_path, LanguageConfig(tokens="word"))
     with pytest.raises(ModelError, match="cannot be read"):
         LanguageVocabulary.load(tmp_path / "none", LanguageConfig())
-
-
-def test_counts_and_the_share_of_unknown_symbols():
-    vocabulary = learn("aab", tokens="char")
-    ids = vocabulary.encode("abca")
-    assert vocabulary.counts(ids) == [0, 1, 0, 0, 2, 1]
-    assert vocabulary.unknown(ids) == 0.25
-    assert vocabulary.unknown(vocabulary.encode("")) == 0
 
 
 @pytest.mark.parametrize("tokens", KINDS)

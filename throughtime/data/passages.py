@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from throughtime.data.batches import Dataset
 from throughtime.data.language import LanguageVocabulary
+from throughtime.data.mapped import Mapped, write_pieces
 from throughtime.data.running import RunningText
+from throughtime.data.store import PARTIAL, make_private, usual_cache
 from throughtime.data.streams import UNTOLD
 from throughtime.data.vocabulary import EOS, SOS, SPECIALS, UNK
+from throughtime.errors import DataError
 from throughtime.ragged import Ragged
 
-__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages", "stretches"]
+__all__ = [
+    "Documents",
+    "Lines",
+    "encode_documents",
+    "encode_lines",
+    "encode_passages",
+    "encode_passages_into",
+    "open_kept",
+    "stretches",
+]
+
+_BLOCK = 1 << 20  # symbols counted at a time
+_LINES = 4096  # lines encoded at a time
 
 
 @dataclass(frozen=True)
@@ -35,7 +54,7 @@ class Documents(Dataset):
 
     def counts(self, size: int) -> list[int]:
         """How often each of ``size`` symbols is told."""
-        counts: list[int] = torch.bincount(self.inputs.values, minlength=size).tolist()
+        counts = _counted(self.inputs.values, size, self.mapped)
         counts[SOS] = 0
         return counts
 
@@ -53,14 +72,23 @@ class Lines(Dataset):
     def tokens(self) -> int:
         """Symbols that are told."""
         assert isinstance(self.targets, Ragged)
-        return int((self.targets.values != UNTOLD).sum())
+        return sum(int((block != UNTOLD).sum()) for block in self.targets.values.split(_BLOCK))
 
     def counts(self, size: int) -> list[int]:
         """How often each of ``size`` symbols is told."""
         assert isinstance(self.targets, Ragged)
-        told = self.targets.values
-        counts: list[int] = torch.bincount(told[told != UNTOLD], minlength=size).tolist()
-        return counts
+        return _counted(self.targets.values, size, self.mapped)
+
+
+def _counted(values: Tensor, size: int, mapped: Mapped | None) -> list[int]:
+    """How often each symbol is among ``values [N]``, a part at a time."""
+    counts = np.zeros(size, np.int64)
+    for block in values.split(_BLOCK):
+        counts += np.bincount(block[block != UNTOLD], minlength=size)
+        if mapped is not None:
+            mapped.release()
+    told: list[int] = counts.tolist()
+    return told
 
 
 def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents | Lines:
@@ -70,29 +98,109 @@ def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents 
     return encode_lines([example.text for example in examples], vocabulary, examples)
 
 
+def encode_passages_into(folder: Path, name: str, examples: Any, vocabulary: LanguageVocabulary) -> Any:
+    """The same in files; gives what :func:`open_kept` wants to know of them, ready for JSON."""
+    if isinstance(examples, RunningText):
+        return _encode_documents_into(folder, name, examples, vocabulary)
+    return _encode_lines_into(folder, name, (example.text for example in examples), vocabulary)
+
+
+def open_kept(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: Any, examples: Any) -> Documents | Lines:
+    """What :func:`encode_passages_into` wrote of these examples.
+
+    Raises:
+        OSError, ValueError: when the files are not whole.
+    """
+    if isinstance(examples, RunningText):
+        return _open_documents(folder, name, vocabulary, facts)
+    return _open_lines(folder, name, vocabulary, facts, examples)
+
+
 def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Documents:
     """Running text, each document between ``<sos>`` and, unless it was cut there, ``<eos>``.
+
+    What is too large for memory is read from a file without a name, which goes with the documents.
 
     Args:
         text: the documents.
         vocabulary: the symbols.
+
+    Raises:
+        DataError: when there is no room for the file.
     """
-    documents: list[list[np.ndarray]] = []
-    whole_text = True
-    for begins, block in text.pieces():
-        if begins:
-            documents.append([np.array([SOS])])
-        symbols = vocabulary.encode(block)
-        whole_text &= _known(symbols, block)
-        documents[-1].append(symbols)
-    whole = [span.ends for span in text.spans]
-    for pieces, ends in zip(documents, whole, strict=True):
-        pieces.append(np.full(int(ends), EOS))
-    values = [np.concatenate(pieces).astype(vocabulary.dtype) for pieces in documents]
-    inputs = Ragged.from_lengths(
-        torch.from_numpy(np.concatenate([np.zeros(0, vocabulary.dtype), *values])), [len(own) for own in values]
-    )
-    return Documents(inputs, characters=len(text) + sum(whole) if whole_text else 0)
+    if not text.large:
+        encoding = _Encoding(text, vocabulary)
+        values = np.concatenate([np.zeros(0, vocabulary.dtype), *encoding])
+        inputs = Ragged.from_lengths(torch.from_numpy(values), encoding.lengths)
+        return Documents(inputs, characters=encoding.characters)
+    place = usual_cache()
+    try:
+        with tempfile.TemporaryDirectory(suffix=PARTIAL, dir=make_private(place)) as name:
+            folder = Path(name)
+            facts = _encode_documents_into(folder, "text", text, vocabulary)
+            return _open_documents(folder, "text", vocabulary, facts)
+    except OSError as error:
+        raise DataError(
+            "expected to keep there what is too large for memory, found: "
+            f"{(error.strerror or str(error)).lower()}; the variable XDG_CACHE_HOME says another place",
+            path=str(place),
+        ) from error
+
+
+def _encode_documents_into(
+    folder: Path, name: str, text: RunningText, vocabulary: LanguageVocabulary
+) -> dict[str, Any]:
+    """The same in a file, a block at a time; gives what :func:`_open_documents` wants to know of it, ready for JSON."""
+    encoding = _Encoding(text, vocabulary)
+    write_pieces(folder / f"{name}.symbols", encoding, vocabulary.dtype)
+    return {"lengths": encoding.lengths, "characters": encoding.characters}
+
+
+def _open_documents(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: dict[str, Any]) -> Documents:
+    """What :func:`_encode_documents_into` wrote, its symbols read as they are needed.
+
+    Raises:
+        OSError, ValueError: when the file is not whole.
+    """
+    mapped = Mapped(folder / f"{name}.symbols", vocabulary.dtype)
+    inputs = Ragged.from_lengths(torch.from_numpy(mapped.array), facts["lengths"])
+    return Documents(inputs, mapped=mapped, characters=facts["characters"])
+
+
+class _Encoding:
+    """Running text as symbols, a piece at a time, once; and what was found, complete when all have been read.
+
+    Attributes:
+        lengths: symbols of each document.
+        characters: see :class:`Documents`.
+    """
+
+    def __init__(self, text: RunningText, vocabulary: LanguageVocabulary) -> None:
+        self._text, self._vocabulary = text, vocabulary
+        self.lengths: list[int] = []
+        self.characters = len(text) + sum(span.ends for span in text.spans)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for begins, block in self._text.pieces():
+            if begins:
+                yield self._end()
+                self.lengths.append(0)
+                yield self._told(np.array([SOS], self._vocabulary.dtype))
+            symbols = self._vocabulary.encode(block)
+            if not _known(symbols, block):
+                self.characters = 0
+            yield self._told(symbols)
+        yield self._end()
+
+    def _end(self) -> np.ndarray:
+        """That of the document read last, unless it was cut there."""
+        ends = bool(self.lengths) and self._text.spans[len(self.lengths) - 1].ends
+        return self._told(np.full(int(ends), EOS, self._vocabulary.dtype))
+
+    def _told(self, symbols: np.ndarray) -> np.ndarray:
+        if len(symbols):
+            self.lengths[-1] += len(symbols)
+        return symbols
 
 
 def encode_lines(
@@ -112,21 +220,73 @@ def encode_lines(
     >>> data.inputs.to_list(), data.targets.to_list()
     ([[2, 5, 4], [2]], [[5, 4, 3], [3]])
     """
-    rows = [vocabulary.encode(text) for text in texts]
-    whole_text = all(map(_known, rows, texts))
-    begun = np.array([SOS, *before], vocabulary.dtype)
-    end = np.array([before[-1] if before else EOS], vocabulary.dtype)
-    untold = np.full(len(before), UNTOLD, vocabulary.dtype)
-    nothing = np.zeros(0, vocabulary.dtype)
-    inputs = np.concatenate([nothing, *(part for row in rows for part in (begun, row))])
-    targets = np.concatenate([nothing, *(part for row in rows for part in (untold, row, end))])
-    lengths = [len(row) + len(begun) for row in rows]
-    return Lines(
-        Ragged.from_lengths(torch.from_numpy(inputs), lengths),
-        Ragged.from_lengths(torch.from_numpy(targets), lengths),
-        examples,
-        characters=sum(map(len, texts)) + len(texts) if whole_text else 0,
-    )
+    encoding = _LineEncoding(texts, vocabulary, before)
+    steps = np.concatenate([np.zeros((0, 2), vocabulary.dtype), *encoding])
+    return _lines(np.ascontiguousarray(steps.T), encoding.lengths, encoding.characters, examples)
+
+
+def _encode_lines_into(folder: Path, name: str, texts: Iterable[str], vocabulary: LanguageVocabulary) -> int:
+    """The same in files, some thousand at a time; gives ``characters`` for :func:`_open_lines`."""
+    encoding = _LineEncoding(texts, vocabulary)
+    write_pieces(folder / f"{name}.steps", encoding, vocabulary.dtype)
+    write_pieces(folder / f"{name}.lengths", [np.array(encoding.lengths)], np.int32)
+    return encoding.characters
+
+
+def _open_lines(
+    folder: Path, name: str, vocabulary: LanguageVocabulary, characters: int, examples: Sequence[Any]
+) -> Lines:
+    """What :func:`_encode_lines_into` wrote, read as it is needed; memory holds 16 bytes a line.
+
+    Raises:
+        OSError, ValueError: when the files are not whole.
+    """
+    mapped = Mapped(folder / f"{name}.steps", vocabulary.dtype)
+    lengths = np.fromfile(folder / f"{name}.lengths", np.int32)
+    if len(lengths) != len(examples):
+        raise ValueError(f"expected {len(examples)} lines, found {len(lengths)}")
+    return _lines(mapped.array.reshape(-1, 2).T, lengths, characters, examples, mapped)
+
+
+def _lines(
+    steps: np.ndarray, lengths: Any, characters: int, examples: Sequence[Any], mapped: Mapped | None = None
+) -> Lines:
+    """From inputs and targets, ``[2, N]``."""
+    inputs, targets = (Ragged.from_lengths(row, torch.as_tensor(lengths)) for row in torch.from_numpy(steps))
+    return Lines(inputs, targets, examples, mapped, characters)
+
+
+class _LineEncoding:
+    """Texts that stand alone as inputs and targets ``[n, 2]``, many texts at a time, once; and what was found.
+
+    Attributes:
+        lengths: steps of each text, when all have been read.
+        characters: see :class:`Lines`.
+    """
+
+    def __init__(self, texts: Iterable[str], vocabulary: LanguageVocabulary, before: Sequence[int] = ()) -> None:
+        self._texts, self._vocabulary = texts, vocabulary
+        dtype = vocabulary.dtype
+        self._begun = np.array([SOS, *before], dtype)
+        self._untold = np.full(len(before), UNTOLD, dtype)
+        self._end = np.array([before[-1] if before else EOS], dtype)
+        self.lengths: list[int] = []
+        self._characters, self._known = 0, True
+
+    @property
+    def characters(self) -> int:
+        return self._characters if self._known else 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        left = iter(self._texts)
+        while texts := list(islice(left, _LINES)):
+            rows = [self._vocabulary.encode(text) for text in texts]
+            self._known &= all(map(_known, rows, texts))
+            self._characters += sum(map(len, texts)) + len(texts)
+            self.lengths += [len(row) + len(self._begun) for row in rows]
+            inputs = np.concatenate([part for row in rows for part in (self._begun, row)])
+            targets = np.concatenate([part for row in rows for part in (self._untold, row, self._end)])
+            yield np.stack([inputs, targets], 1)
 
 
 def stretches(data: Documents | Lines, count: int, steps: int) -> tuple[Ragged, Ragged]:
