@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import tokenizers
 import torch
@@ -18,13 +19,13 @@ from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
-from throughtime.data.passages import Documents, Lines, encode_passages
+from throughtime.data.passages import Documents, Lines, encode_documents_into, encode_passages, open_documents
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.running import RunningText
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.data.vectors import Vectors
-from throughtime.data.vocabulary import SPECIALS, Vocabulary, VocabularyConfig
+from throughtime.data.vocabulary import SPECIALS, UNK, Vocabulary, VocabularyConfig
 from throughtime.data.words import Words
 from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
@@ -34,6 +35,9 @@ from throughtime.tasks import TASKS, Classes, LabelerConfig, NextSymbol, Numbers
 from throughtime.tasks.tags import wholly_seen
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
+
+_PIECES_FROM = 1 << 26
+"""Characters that byte-pair pieces are learnt from at most: the library holds all that differs in them in memory."""
 
 Said = Callable[[str], None]
 Targets = Classes | Numbers | Tags | NextSymbol
@@ -145,31 +149,70 @@ def prepare(
         assert isinstance(vocabulary, Vocabulary)
         encoded = {name: encode_texts(_told(name, part, said), vocabulary) for name, part in parts.items()}
         return _prepared(vocabulary, targets, parts, encoded)
-    files = _Files(parts, config.vocabulary, said)
-    # Encoded once for each of the vocabulary's settings, and then read from there.
-    name = f"symbols-{sha256_of_json([FORMAT, tokenizers.__version__, config.vocabulary.model_dump()])[:16]}"
-    vocabulary, encoded = Store(splits.folder).get(name, files.make, files.open)
+    settings = config.vocabulary
+
+    def write(folder: Path, name: str, vocabulary: Vocabulary) -> int:
+        return encode_into(folder, name, _told(name, parts[name], said), vocabulary)
+
+    def read(folder: Path, name: str, vocabulary: Vocabulary, cut: int) -> Encoded:
+        encoded = open_encoded(folder, name, vocabulary, cut)
+        if len(encoded.inputs) != len(parts[name]):
+            raise ValueError(f"expected {len(parts[name])} {name} texts, found {len(encoded.inputs)}")
+        return encoded
+
+    files = _Files(
+        list(parts),
+        lambda: _learn(parts["train"], settings, said),
+        lambda folder: Vocabulary.load(folder, settings),
+        write,
+        read,
+    )
+    vocabulary, encoded = files.kept(splits.folder, settings)
     return _prepared(vocabulary, targets, parts, encoded)
 
 
 def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: Said) -> Prepared:
-    assert isinstance(config.vocabulary, LanguageConfig)
-    said("learning the symbols")
-    text = splits.train
-    blocks = (block for _, block in text.pieces()) if isinstance(text, RunningText) else (line.text for line in text)
-    vocabulary = like.vocabulary if like else LanguageVocabulary.learn(blocks, config.vocabulary)
-    assert isinstance(vocabulary, LanguageVocabulary)
+    settings = config.vocabulary
+    assert isinstance(settings, LanguageConfig)
+    parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
 
-    def encoded(name: str, part: Any) -> Documents | Lines:
+    def learn() -> LanguageVocabulary:
+        said("learning the symbols")
+        return LanguageVocabulary.learn(_blocks(splits.train, settings), settings)
+
+    def write(folder: Path, name: str, vocabulary: LanguageVocabulary) -> dict[str, Any]:
         said(f"encoding the {name} text")
-        return encode_passages(part, vocabulary)
+        return encode_documents_into(folder, name, parts[name], vocabulary)
 
-    train, valid, test = (encoded(name, getattr(splits, name)) for name in ("train", "valid", "test"))
-    facts = Facts(
-        train.counts(len(vocabulary)), vocabulary.unknown(valid.inputs.values.numpy()) if len(valid) else None, 0
-    )
-    targets = NextSymbol.learn(train.counts(len(vocabulary)), config.vocabulary.tokens)
-    return Prepared(vocabulary, targets, facts, train, valid, test)
+    kept: Mapping[str, Documents] = {}
+    if like is None and splits.folder is not None and isinstance(splits.train, RunningText):
+        names = [name for name, part in parts.items() if len(part)]
+        files = _Files(names, learn, lambda folder: LanguageVocabulary.load(folder, settings), write, open_documents)
+        vocabulary, kept = files.kept(splits.folder, settings)
+    else:
+        known = like.vocabulary if like else learn()
+        assert isinstance(known, LanguageVocabulary)
+        vocabulary = known
+
+    def encoded(name: str) -> Documents | Lines:
+        if name in kept:
+            return kept[name]
+        said(f"encoding the {name} text")
+        return encode_passages(parts[name], vocabulary)
+
+    train, valid, test = map(encoded, parts)
+    counts = train.counts(len(vocabulary))
+    unknown = valid.counts(len(vocabulary))[UNK] / len(valid.inputs.values) if len(valid) else None
+    targets = NextSymbol.learn(counts, settings.tokens)
+    return Prepared(vocabulary, targets, Facts(counts, unknown, 0), train, valid, test)
+
+
+def _blocks(examples: Any, config: LanguageConfig) -> Iterator[str]:
+    """What symbols are learnt from: all of it, but of a large text every so manieth block for byte-pair pieces."""
+    if not isinstance(examples, RunningText):
+        return (example.text for example in examples)
+    every = -(-len(examples) // _PIECES_FROM) if config.tokens == "bpe" else 1
+    return islice((block for _, block in examples.pieces()), None, None, every)
 
 
 def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:
@@ -267,32 +310,44 @@ def _told(name: str, examples: Sequence[Example], said: Said) -> Iterator[Exampl
         yield example
 
 
+_V = TypeVar("_V", Vocabulary, LanguageVocabulary)
+_E = TypeVar("_E")
+
+
 @dataclass(frozen=True)
-class _Files:
-    """Encoded texts in a folder."""
+class _Files(Generic[_V, _E]):
+    """Encoded parts in a folder, made once for each of the vocabulary's settings, and then read from there.
 
-    parts: Mapping[str, Sequence[Example]]
-    config: VocabularyConfig
-    said: Said
+    Attributes:
+        names: of the parts.
+        learn: makes the vocabulary.
+        load: reads it from a folder.
+        write: writes a part into a folder, and gives what JSON keeps for reading it.
+        read: reads it with that.
+    """
 
-    def make(self, folder: Path) -> None:
+    names: Sequence[str]
+    learn: Callable[[], _V]
+    load: Callable[[Path], _V]
+    write: Callable[[Path, str, _V], Any]
+    read: Callable[[Path, str, _V, Any], _E]
+
+    def kept(self, folder: Path, settings: VocabularyConfig | LanguageConfig) -> tuple[_V, dict[str, _E]]:
+        """The vocabulary and the parts, made first if they are not there."""
+        name = f"symbols-{sha256_of_json([FORMAT, tokenizers.__version__, settings.model_dump()])[:16]}"
+        return Store(folder).get(name, self._make, self._open)
+
+    def _make(self, folder: Path) -> None:
         make_private(folder)
-        vocabulary = _learn(self.parts["train"], self.config, self.said)
+        vocabulary = self.learn()
         vocabulary.save(folder)
-        cut = {
-            name: encode_into(folder, name, _told(name, part, self.said), vocabulary)
-            for name, part in self.parts.items()
-        }
-        (folder / "cut.json").write_text(json.dumps(cut), encoding="utf-8")
+        facts = {name: self.write(folder, name, vocabulary) for name in self.names}
+        (folder / "parts.json").write_text(json.dumps(facts), encoding="utf-8")
 
-    def open(self, folder: Path) -> tuple[Vocabulary, dict[str, Encoded]]:
+    def _open(self, folder: Path) -> tuple[_V, dict[str, _E]]:
         try:
-            vocabulary = Vocabulary.load(folder, self.config)
+            vocabulary = self.load(folder)
         except ModelError as error:
             raise ValueError("a damaged vocabulary") from error
-        cut = json.loads((folder / "cut.json").read_text(encoding="utf-8"))
-        encoded = {name: open_encoded(folder, name, vocabulary, cut[name]) for name in self.parts}
-        for name, part in self.parts.items():
-            if len(encoded[name].inputs) != len(part):
-                raise ValueError(f"expected {len(part)} {name} texts, found {len(encoded[name].inputs)}")
-        return vocabulary, encoded
+        facts = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
+        return vocabulary, {name: self.read(folder, name, vocabulary, facts[name]) for name in self.names}

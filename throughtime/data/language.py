@@ -28,6 +28,7 @@ JOINER = "￭"
 _BYTES = 1 << 8
 _SAMPLE = 1 << 20  # characters of the beginning that tell whether words are already split
 _REMEMBERED = 1 << 19  # words whose symbols are kept at hand
+_COUNTED = 1 << 21  # words, as blanks part them, that are counted at a time: some 400 MB of memory
 
 _MANY_WORDS = 50_000  # WikiText-2's 33,278 whole; the softmax, most of a word model's work, grows with every one
 _MANY_PIECES = 4_000  # a megabyte of English shows each of them some 80 times
@@ -134,8 +135,9 @@ class LanguageVocabulary:
     def learn(cls, pieces: Iterable[str], config: LanguageConfig) -> LanguageVocabulary:
         """Learn the symbols of a text that comes in blocks, each of which ends where a line does.
 
-        It is read once, and only what differs in it is held in memory. The same text in other blocks gives the same
-        vocabulary. ``told`` then says in words how its words were found to be split.
+        It is read once, and only what differs in it is held in memory. Where two million words differ, as blanks part
+        them, those seen least so far are forgotten and counted anew (Manku & Motwani 2002, "Approximate frequency
+        counts over data streams"). Until then the same text in other blocks gives the same vocabulary. ``told`` then says in words how its words were found to be split.
 
         Raises:
             DataError: when the text is empty or holds nothing but blanks, or no symbol is seen often enough.
@@ -199,15 +201,6 @@ class LanguageVocabulary:
         begins = [not text[:1].isalnum() and text[:1] not in ("'", "’", "\ufffd") for text in self.written]
         begins[EOS] = True
         return np.array(begins)
-
-    def counts(self, ids: np.ndarray) -> list[int]:
-        """How often each symbol occurs in ``ids``, ``[T]``."""
-        told: list[int] = np.bincount(ids, minlength=len(self)).tolist()
-        return told
-
-    def unknown(self, ids: np.ndarray) -> float:
-        """The share of ``ids``, ``[T]``, that are ``<unk>``."""
-        return float(np.count_nonzero(ids == UNK)) / max(1, len(ids))
 
 
 _Written = tuple[bytes, bool]  # what a symbol writes in UTF-8, and whether a blank stands before it within a line
@@ -422,6 +415,8 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
     found: Counter[str] = Counter()
     for piece in chain(begun, pieces):
         found.update(_words(piece))
+        if len(found) > _COUNTED:
+            _forget_rare(found)
     spell, counts = _speller(shape), Counter[str]()
     for word, count in found.items():
         for symbol in spell(word):
@@ -440,6 +435,15 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
 
 _LEARN = {"char": _learn_characters, "byte": _learn_bytes, "word": _learn_words, "bpe": _learn_pieces}
 _SPLITS = {"blanks": pre_tokenizers.WhitespaceSplit(), "marks": pre_tokenizers.Split(Regex(_MARKS), "isolated")}
+
+
+def _forget_rare(found: Counter[str]) -> None:
+    """Make room for as many words again, by leaving out those seen once, or if there are too many, twice, and so on."""
+    least = 0
+    while len(found) > _COUNTED // 2:
+        least += 1
+        for word in [word for word, count in found.items() if count <= least]:
+            del found[word]
 
 
 def _listed(symbols: Iterable[str], min_count: int, config: LanguageConfig, always: Sequence[str] = ()) -> Tokenizer:

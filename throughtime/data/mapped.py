@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 __all__ = ["Mapped", "write_pieces"]
+
+# Linux refuses a private copy that is larger than all memory, unless it is told that none of it will be written to.
+# Python has a name for this from 3.13 on.
+_UNRESERVED = 0x4000 if sys.platform == "linux" else 0
 
 
 class Mapped:
@@ -31,7 +36,8 @@ class Mapped:
         with path.open("rb") as file:
             if path.stat().st_size:  # an empty file cannot be mapped
                 # A private copy: torch takes no array that may not be written. Nothing ever writes to it.
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+                flags, access = mmap.MAP_PRIVATE | _UNRESERVED, mmap.PROT_READ | mmap.PROT_WRITE
+                self._map = mmap.mmap(file.fileno(), 0, flags, access)
         self.array: np.ndarray = np.frombuffer(self._map, dtype) if self._map else np.zeros(0, dtype)
 
     def release(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -16,9 +18,15 @@ from throughtime.data.parts import Meaning, Parts, Said, read_parts, share_of
 from throughtime.data.readers.lines import line_rows
 from throughtime.data.readers.rows import Tally
 from throughtime.data.running import RunningText
+from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.errors import DataError, UsageError
+from throughtime.storage import sha256_of_json
 
-__all__ = ["LineFiles", "PassageSource", "open_passages", "read_lines_of", "read_passages"]
+__all__ = ["HELD_OUT", "LineFiles", "PassageSource", "open_passages", "read_lines_of", "read_passages"]
+
+HELD_OUT = 5_000_000
+"""Characters that a share holds out of running text at most: they tell the mean to a thousandth of a nat, and reading
+more of a large text after every epoch would take longer than a short training."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def read_passages(
         return read_parts(path, LineFiles(options), meaning, seed, cache, said)
     said(f"reading {path}")
     text = RunningText.open(path, options.encoding)
-    parts, files = {"train": text}, {"train": (path, text)}
+    parts, files, notes = {"train": text}, {"train": (path, text)}, []
     for name in ("test", "valid"):
         wanted = getattr(options, name)
         share = share_of(name, wanted)
@@ -109,11 +117,16 @@ def read_passages(
             parts[name] = RunningText.open(wanted, options.encoding)
             files[name] = Path(wanted), parts[name]
         elif share:
-            parts["train"], parts[name] = parts["train"].part(share)
+            asked = math.floor(share * len(parts["train"]))
+            parts["train"], parts[name] = parts["train"].part(share, HELD_OUT)
+            if len(parts[name]) < asked:
+                notes.append(
+                    f"--{name} {wanted}: {HELD_OUT:,} characters are held out, which is enough; a file may have more"
+                )
             if not (len(parts["train"]) and len(parts[name])):
                 raise UsageError(f"--{name}: expected text enough to part, found {len(text)} characters in {path}")
     facts: dict[str, Any] = {
-        "source": asdict(PassageSource("text", options.encoding, [])),
+        "source": asdict(PassageSource("text", options.encoding, notes)),
         "rows": len(text),
         "options": options.model_dump(),
     }
@@ -122,7 +135,24 @@ def read_passages(
         if name in files:
             file, own = files[name]
             facts[name] |= {"path": str(file), "sha256": own.fingerprint}
-    return Parts(parts["train"], parts.get("valid", ()), parts.get("test", ()), all_plain(facts), [])
+    given = {name: own for name, (_, own) in files.items()}
+    folder, kept = _room(given, parts, cache) if any(own.large for own in given.values()) else (None, False)
+    return Parts(parts["train"], parts.get("valid", ()), parts.get("test", ()), all_plain(facts), [], folder, kept)
+
+
+def _room(files: Mapping[str, RunningText], parts: Mapping[str, RunningText], cache: Path) -> tuple[Path, bool]:
+    """Where the symbols of texts go that are too large for memory, and whether these have been there before."""
+    content = {name: [own.fingerprint, own.encoding] for name, own in files.items()}
+    name = sha256_of_json([FORMAT, content])[:20]
+    store = Store(cache)
+    kept = store.find(name) is not None
+
+    def make(folder: Path) -> None:
+        hashes = {name: own.sha256 for name, own in files.items()}
+        (make_private(folder) / "files.json").write_text(json.dumps(all_plain(hashes)), encoding="utf-8")
+
+    folder = store.get(name, make, lambda made: made)
+    return folder / f"parts-{sha256_of_json({name: len(own) for name, own in parts.items()})[:16]}", kept
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,26 @@ import torch
 
 from throughtime.data.batches import Dataset
 from throughtime.data.language import LanguageVocabulary
+from throughtime.data.mapped import Mapped, write_pieces
 from throughtime.data.running import RunningText
+from throughtime.data.store import PARTIAL, make_private, usual_cache
 from throughtime.data.streams import UNTOLD
 from throughtime.data.vocabulary import EOS, SOS, SPECIALS, UNK
+from throughtime.errors import DataError
 from throughtime.ragged import Ragged
 
-__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages", "stretches"]
+__all__ = [
+    "Documents",
+    "Lines",
+    "encode_documents",
+    "encode_documents_into",
+    "encode_lines",
+    "encode_passages",
+    "open_documents",
+    "stretches",
+]
+
+_BLOCK = 1 << 20  # symbols counted at a time
 
 
 @dataclass(frozen=True)
@@ -35,9 +51,14 @@ class Documents(Dataset):
 
     def counts(self, size: int) -> list[int]:
         """How often each of ``size`` symbols is told."""
-        counts: list[int] = torch.bincount(self.inputs.values, minlength=size).tolist()
+        counts = np.zeros(size, np.int64)
+        for block in self.inputs.values.split(_BLOCK):
+            counts += np.bincount(block, minlength=size)
+            if self.mapped is not None:
+                self.mapped.release()
         counts[SOS] = 0
-        return counts
+        told: list[int] = counts.tolist()
+        return told
 
 
 @dataclass(frozen=True)
@@ -73,26 +94,86 @@ def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents 
 def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Documents:
     """Running text, each document between ``<sos>`` and, unless it was cut there, ``<eos>``.
 
+    What is too large for memory is read from a file without a name, which goes with the documents.
+
     Args:
         text: the documents.
         vocabulary: the symbols.
+
+    Raises:
+        DataError: when there is no room for the file.
     """
-    documents: list[list[np.ndarray]] = []
-    whole_text = True
-    for begins, block in text.pieces():
-        if begins:
-            documents.append([np.array([SOS])])
-        symbols = vocabulary.encode(block)
-        whole_text &= _known(symbols, block)
-        documents[-1].append(symbols)
-    whole = [span.ends for span in text.spans]
-    for pieces, ends in zip(documents, whole, strict=True):
-        pieces.append(np.full(int(ends), EOS))
-    values = [np.concatenate(pieces).astype(vocabulary.dtype) for pieces in documents]
-    inputs = Ragged.from_lengths(
-        torch.from_numpy(np.concatenate([np.zeros(0, vocabulary.dtype), *values])), [len(own) for own in values]
-    )
-    return Documents(inputs, characters=len(text) + sum(whole) if whole_text else 0)
+    if not text.large:
+        encoding = _Encoding(text, vocabulary)
+        values = np.concatenate([np.zeros(0, vocabulary.dtype), *encoding])
+        inputs = Ragged.from_lengths(torch.from_numpy(values), encoding.lengths)
+        return Documents(inputs, characters=encoding.characters)
+    place = usual_cache()
+    try:
+        with tempfile.TemporaryDirectory(suffix=PARTIAL, dir=make_private(place)) as name:
+            folder = Path(name)
+            facts = encode_documents_into(folder, "text", text, vocabulary)
+            return open_documents(folder, "text", vocabulary, facts)
+    except OSError as error:
+        raise DataError(
+            "expected to keep there what is too large for memory, found: "
+            f"{(error.strerror or str(error)).lower()}; the variable XDG_CACHE_HOME says another place",
+            path=str(place),
+        ) from error
+
+
+def encode_documents_into(folder: Path, name: str, text: RunningText, vocabulary: LanguageVocabulary) -> dict[str, Any]:
+    """The same in a file, a block at a time; gives what :func:`open_documents` wants to know of it, ready for JSON."""
+    encoding = _Encoding(text, vocabulary)
+    write_pieces(folder / f"{name}.symbols", encoding, vocabulary.dtype)
+    return {"lengths": encoding.lengths, "characters": encoding.characters}
+
+
+def open_documents(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: dict[str, Any]) -> Documents:
+    """What :func:`encode_documents_into` wrote, its symbols read as they are needed.
+
+    Raises:
+        OSError, ValueError: when the file is not whole.
+    """
+    mapped = Mapped(folder / f"{name}.symbols", vocabulary.dtype)
+    inputs = Ragged.from_lengths(torch.from_numpy(mapped.array), facts["lengths"])
+    return Documents(inputs, mapped=mapped, characters=facts["characters"])
+
+
+class _Encoding:
+    """Running text as symbols, a piece at a time, once; and what was found, complete when all have been read.
+
+    Attributes:
+        lengths: symbols of each document.
+        characters: see :class:`Documents`.
+    """
+
+    def __init__(self, text: RunningText, vocabulary: LanguageVocabulary) -> None:
+        self._text, self._vocabulary = text, vocabulary
+        self.lengths: list[int] = []
+        self.characters = len(text) + sum(span.ends for span in text.spans)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for begins, block in self._text.pieces():
+            if begins:
+                yield self._end()
+                self.lengths.append(0)
+                yield self._told(np.array([SOS], self._vocabulary.dtype))
+            symbols = self._vocabulary.encode(block)
+            if not _known(symbols, block):
+                self.characters = 0
+            yield self._told(symbols)
+        yield self._end()
+
+    def _end(self) -> np.ndarray:
+        """That of the document read last, unless it was cut there."""
+        ends = bool(self.lengths) and self._text.spans[len(self.lengths) - 1].ends
+        return self._told(np.full(int(ends), EOS, self._vocabulary.dtype))
+
+    def _told(self, symbols: np.ndarray) -> np.ndarray:
+        if len(symbols):
+            self.lengths[-1] += len(symbols)
+        return symbols
 
 
 def encode_lines(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from throughtime.data import corpus
 from throughtime.data.files import StrPath, check_encoding, plain_name, stream_blocks
 from throughtime.data.identity import visible_files
 from throughtime.data.packed import open_binary
@@ -99,6 +100,11 @@ class RunningText:
         return sum(map(len, self.spans))
 
     @property
+    def large(self) -> bool:
+        """Whether its symbols are too many for memory."""
+        return len(self) > corpus.IN_MEMORY
+
+    @property
     def sha256(self) -> dict[str, str]:
         """Of each file, by its name, the hash of its bytes as they lay there when they were counted."""
         return {file.name: file.sha256 for file in self._files.values()}
@@ -108,8 +114,8 @@ class RunningText:
         """A hash of all of them, by which a run that goes on knows that they have not changed."""
         return sha256_of_json(list(self.sha256.values()))
 
-    def part(self, share: float) -> tuple[RunningText, RunningText]:
-        """The first and the last of its characters, the latter this share of them, rounded up.
+    def part(self, share: float, most: int | None = None) -> tuple[RunningText, RunningText]:
+        """The first and the last of its characters, the latter this share of them, rounded up, but at most so many.
 
         A document may be cut in two; each part of it then is one.
 
@@ -119,6 +125,8 @@ class RunningText:
         if not 0 < share < 1:
             raise UsageError(f"expected a share of the text between 0 and 1, found {share}")
         left = math.floor(len(self) * (1 - Fraction(str(share))))  # 0.1 as it is written, not as a float has it
+        if most is not None:
+            left = max(left, len(self) - most)
         first, last = [], []
         for span in self.spans:
             cut = span.begin + min(left, len(span))

@@ -17,7 +17,7 @@ from typing import TypeVar
 from throughtime.errors import DataError
 from throughtime.storage import flush
 
-__all__ = ["FORMAT", "MOST", "Store", "make_private", "usual_cache"]
+__all__ = ["FORMAT", "MOST", "PARTIAL", "Store", "make_private", "usual_cache"]
 
 FORMAT = 1
 """Of what is kept; folders of another one are passed over, and go when room is needed."""
@@ -25,8 +25,10 @@ FORMAT = 1
 MOST = 20 << 30
 """Bytes that a cache may hold."""
 
+PARTIAL = ".partial"
+"""Ends the name of a folder that is being filled."""
+
 _MARK = "throughtime.json"  # what a whole folder of ours holds, and no folder of anybody else
-_PARTIAL = ".partial"
 _DAY = 86_400.0
 
 Found = TypeVar("Found")
@@ -105,7 +107,7 @@ class Store:
     def _making(self, name: str) -> Iterator[Path]:
         """The path of a new folder, which has its name only afterwards; after an error it is removed."""
         # Two processes may make the same one: the first to end gives it the name.
-        own = self.folder / f"{name}.{uuid.uuid4().hex[:12]}{_PARTIAL}"
+        own = self.folder / f"{name}.{uuid.uuid4().hex[:12]}{PARTIAL}"
         try:
             yield own
             if own.is_dir():
@@ -131,7 +133,7 @@ class Store:
         """
         if not self.folder.is_dir():
             return []
-        for left in self.folder.glob(f"*{_PARTIAL}"):
+        for left in self.folder.glob(f"*{PARTIAL}"):
             if time.time() - _used(left) > _DAY:
                 shutil.rmtree(left, ignore_errors=True)
         ours = sorted((path for path in self.folder.iterdir() if (path / _MARK).is_file()), key=_used)

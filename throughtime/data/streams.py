@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 import numpy as np
 import torch
@@ -22,6 +22,26 @@ class Chunk(NamedTuple):
 
     begin: int
     end: int
+
+
+class _Plan(Sequence[Chunk]):
+    """Chunks from each of ``edges [n + 1]`` to the next: of a text larger than memory they are many."""
+
+    def __init__(self, edges: np.ndarray) -> None:
+        self._edges = edges
+
+    def __len__(self) -> int:
+        return len(self._edges) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> Chunk: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Chunk]: ...
+    def __getitem__(self, place: int | slice) -> Chunk | list[Chunk]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(len(self))[place]]
+        place = range(len(self))[place]
+        return Chunk(int(self._edges[place]), int(self._edges[place + 1]))
 
 
 class Streams:
@@ -74,7 +94,7 @@ class Streams:
         """Tokens a batch."""
         return self.streams * self.steps
 
-    def plan(self, epoch: int = 0) -> list[Chunk]:
+    def plan(self, epoch: int = 0) -> Sequence[Chunk]:
         """The chunks of an epoch; in training the first has a random length, so that cuts fall elsewhere each time."""
         cuts = np.arange(0, self._longest, self.steps)
         if self.seed is not None:
@@ -86,7 +106,7 @@ class Streams:
             else:
                 cuts = np.concatenate([[0], cuts + generator.integers(1, self.steps + 1)])
             cuts = cuts[cuts < self._longest]
-        return [Chunk(int(a), int(b)) for a, b in zip(cuts, [*cuts[1:], self._longest], strict=True)]
+        return _Plan(np.append(cuts, self._longest))
 
     def size(self, chunk: Chunk) -> tuple[int, int]:
         """How many steps it has, and how many symbols."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +70,7 @@ def _time_evaluation(trial: Task, valid: Batched | None) -> float:
     begun = time.perf_counter()
     trial.evaluate(valid.load(plan[place]) for place in places)
     taken = time.perf_counter() - begun
-    tokens = np.array([valid.size(rows)[1] for rows in plan])
+    tokens = _sizes(valid, plan)[:, 1]
     return float(taken * tokens.sum() / max(1, tokens[places].sum()))
 
 
@@ -109,7 +111,11 @@ def _mean_over_epoch(taken: np.ndarray, sizes: np.ndarray, batches: Batched) -> 
     if len(taken) < 10:
         return float(taken.mean()) if len(taken) else 0.0
     line, *_ = np.linalg.lstsq(np.column_stack([np.ones(len(sizes)), sizes]), taken, rcond=None)
-    every = np.array([batches.size(rows) for rows in batches.plan(0)])
-    estimate = float(np.mean(np.column_stack([np.ones(len(every)), every]) @ line))
+    estimate = float(np.array([1, *_sizes(batches, batches.plan(0)).mean(0)]) @ line)
     # A line through few points may lean anywhere: it corrects the plain mean, within reason.
     return float(np.clip(estimate, 0.7 * taken.mean(), 1.4 * taken.mean()))
+
+
+def _sizes(batches: Batched, plan: Sequence[Any]) -> np.ndarray:
+    """``[n, 2]``: of each planned batch the longest sequence's steps, and all steps."""
+    return np.fromiter(map(batches.size, plan), np.dtype((np.int64, 2)), len(plan))
