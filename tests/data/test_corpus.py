@@ -82,6 +82,17 @@ def test_many_symbols_take_wider_integers():
     assert encode_texts(examples, vocabulary).inputs.values.tolist() == vocabulary.encode(texts[-3:]).values.tolist()
 
 
+def test_a_file_larger_than_all_memory_is_mapped(tmp_path):
+    with (tmp_path / "a").open("wb") as file:
+        file.write(b"\1")
+        file.truncate(1 << 42)  # all but the first of them are not on the disk either
+    mapped = Mapped(tmp_path / "a", np.uint8)
+    assert mapped.array[[0, -1]].tolist() == [1, 0]
+    mapped.array[0] = 2
+    with (tmp_path / "a").open("rb") as file:
+        assert file.read(1) == b"\1"
+
+
 def test_pages_that_were_given_back_come_again(tmp_path):
     assert write_pieces(tmp_path / "a", [np.arange(100_000), np.zeros(0), np.arange(3)], np.int32) == 4 * 100_003
     mapped = Mapped(tmp_path / "a", np.int32)

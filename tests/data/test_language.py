@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.config import checked
+from throughtime.data import language
 from throughtime.data.language import JOINER, LanguageConfig, LanguageVocabulary
 from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.errors import DataError, ModelError, UsageError
@@ -120,6 +122,18 @@ def test_lone_surrogates_are_read_as_replacement_characters():
         assert read.decode(read.encode("\ud83d\ude00")) == "😀"  # a pair of them is a character
     assert learn("a\ud83d", tokens="char").symbols[4:] == ["a", "�"]
     assert learn("a\ud83d a", tokens="word").symbols[4:] == ["\n", " ", "a"]
+
+
+def test_of_too_many_words_the_rarest_are_forgotten(monkeypatch):
+    monkeypatch.setattr(language, "_COUNTED", 30)
+    common = "often more\n" * 5
+    blocks = [common + " ".join(f"w{block}x{number}" for number in range(25)) + "\n" for block in range(20)]
+    symbols = LanguageVocabulary.learn(blocks, LanguageConfig(tokens="word", split="blanks", min_count=1)).symbols
+    assert symbols[4:7] == ["\n", "more", "often"]
+    assert len(symbols) < 50
+    found = Counter({"a": 9, "b": 9, **{str(number): 2 for number in range(20)}, "c": 1})
+    language._forget_rare(found)
+    assert found == {"a": 9, "b": 9}
 
 
 def test_small_letters():

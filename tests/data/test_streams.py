@@ -60,7 +60,7 @@ def test_every_symbol_is_told_once_after_its_own_past(lengths, streams, steps, s
 
 def test_chunks_begin_elsewhere_in_every_epoch_and_as_the_seed_says():
     data = documents([1000])
-    plans = [[Streams(data, 4, 16, seed=seed).plan(epoch) for epoch in range(5)] for seed in (1, 1, 2)]
+    plans = [[list(Streams(data, 4, 16, seed=seed).plan(epoch)) for epoch in range(5)] for seed in (1, 1, 2)]
     assert plans[0] == plans[1] != plans[2]
     assert len({plan[0].end for plan in plans[0]}) > 1
     assert all(chunk.end - chunk.begin <= 16 for plan in plans[0] for chunk in plan)
@@ -71,6 +71,15 @@ def test_random_lengths_lie_around_the_chunk_and_its_half():
     lengths = np.array([chunk.end - chunk.begin for chunk in plan[:-1]])
     assert 0.85 < np.mean(abs(lengths - 70) <= 20) < 0.99
     assert 0.01 < np.mean(abs(lengths - 35) <= 15) < 0.15
+
+
+def test_a_plan_is_a_sequence_of_chunks():
+    plan = Streams(documents([100]), 2, 20).plan()
+    assert len(plan) == 3
+    assert list(plan) == [(0, 20), (20, 40), (40, 50)] == [plan[0], plan[1], plan[-1]] == plan[:]
+    assert plan[1:] == list(plan)[1:]
+    with pytest.raises(IndexError):
+        plan[3]
 
 
 def test_more_streams_than_symbols_are_as_many_as_there_are():

@@ -137,7 +137,8 @@ class LanguageVocabulary:
 
         It is read once, and only what differs in it is held in memory. Where two million words differ, as blanks part
         them, those seen least so far are forgotten and counted anew (Manku & Motwani 2002, "Approximate frequency
-        counts over data streams"). Until then the same text in other blocks gives the same vocabulary. ``told`` then says in words how its words were found to be split.
+        counts over data streams"). Until then the same text in other blocks gives the same vocabulary. ``told`` then
+        says in words how its words were found to be split.
 
         Raises:
             DataError: when the text is empty or holds nothing but blanks, or no symbol is seen often enough.
