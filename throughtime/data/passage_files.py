@@ -24,9 +24,9 @@ from throughtime.storage import sha256_of_json
 
 __all__ = ["HELD_OUT", "LineFiles", "PassageSource", "open_passages", "read_lines_of", "read_passages"]
 
-HELD_OUT = 5_000_000
-"""Characters that a share holds out of running text at most: they tell the mean to a thousandth of a nat, and reading
-more of a large text after every epoch would take longer than a short training."""
+HELD_OUT = 1_000_000
+"""Characters that a share holds out of running text at most: they tell the mean to some thousandths of a nat, and to
+read more of a large text would take longer than a short training."""
 
 
 @dataclass(frozen=True)
