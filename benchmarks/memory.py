@@ -17,7 +17,6 @@ import argparse
 import gzip
 import json
 import os
-import random
 import subprocess
 import sys
 import tarfile
@@ -26,6 +25,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 HERE = Path(__file__).resolve().parent
 
@@ -84,11 +85,10 @@ def texts(arguments: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]
 
 def write(file: Path, lines: list[bytes], size: int) -> None:
     """So many bytes of these lines, about."""
-    draw, own = random.Random(1), list(lines)
+    draw, own = np.random.default_rng(1), np.array(lines, object)
     with file.open("wb") as text:
         while text.tell() < size:
-            draw.shuffle(own)
-            text.write(b"".join(own)[: size - text.tell()])
+            text.write(b"".join(own[draw.permutation(len(own))])[: size - text.tell()])
 
 
 def train(words: list[Any], file: Path, out: Path, arguments: argparse.Namespace) -> dict[str, Any]:

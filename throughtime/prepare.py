@@ -19,7 +19,7 @@ from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
-from throughtime.data.passages import Documents, Lines, encode_documents_into, encode_passages, open_documents
+from throughtime.data.passages import Documents, Lines, encode_passages, encode_passages_into, open_kept
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.running import RunningText
@@ -180,27 +180,25 @@ def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: 
         said("learning the symbols")
         return LanguageVocabulary.learn(_blocks(splits.train, settings), settings)
 
-    def write(folder: Path, name: str, vocabulary: LanguageVocabulary) -> dict[str, Any]:
+    def write(folder: Path, name: str, vocabulary: LanguageVocabulary) -> Any:
         said(f"encoding the {name} text")
-        return encode_documents_into(folder, name, parts[name], vocabulary)
+        return encode_passages_into(folder, name, parts[name], vocabulary)
 
-    kept: Mapping[str, Documents] = {}
-    if like is None and splits.folder is not None and isinstance(splits.train, RunningText):
-        names = [name for name, part in parts.items() if len(part)]
-        files = _Files(names, learn, lambda folder: LanguageVocabulary.load(folder, settings), write, open_documents)
-        vocabulary, kept = files.kept(splits.folder, settings)
-    else:
-        known = like.vocabulary if like else learn()
-        assert isinstance(known, LanguageVocabulary)
-        vocabulary = known
+    def read(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: Any) -> Documents | Lines:
+        return open_kept(folder, name, vocabulary, facts, parts[name])
 
-    def encoded(name: str) -> Documents | Lines:
-        if name in kept:
-            return kept[name]
+    def encode(name: str, vocabulary: LanguageVocabulary) -> Documents | Lines:
         said(f"encoding the {name} text")
         return encode_passages(parts[name], vocabulary)
 
-    train, valid, test = map(encoded, parts)
+    if splits.folder is None or like is not None:
+        vocabulary = like.vocabulary if like else learn()
+        assert isinstance(vocabulary, LanguageVocabulary)
+        encoded = {name: encode(name, vocabulary) for name in parts}
+    else:
+        files = _Files(list(parts), learn, lambda folder: LanguageVocabulary.load(folder, settings), write, read)
+        vocabulary, encoded = files.kept(splits.folder, settings)
+    train, valid, test = encoded.values()
     counts = train.counts(len(vocabulary))
     unknown = valid.counts(len(vocabulary))[UNK] / len(valid.inputs.values) if len(valid) else None
     targets = NextSymbol.learn(counts, settings.tokens)

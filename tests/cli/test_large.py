@@ -88,7 +88,7 @@ def read(run, tmp_path, monkeypatch):
     return train
 
 
-@pytest.mark.parametrize("words", [[], ["--tokens", "word", "--random-chunks"]])
+@pytest.mark.parametrize("words", [[], ["--tokens", "word", "--random-chunks"], ["--by", "line"]])
 def test_the_same_language_model_from_memory_and_from_disk(read, tmp_path, words):
     results = [read("a", *words, large=False), read("b", *words), read("c", *words)]
     assert [result.code for result in results] == [0, 0, 0]

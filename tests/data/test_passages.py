@@ -6,15 +6,24 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 
 from throughtime import prepare
 from throughtime.data import corpus, passages
+from throughtime.data.columns import Example
 from throughtime.data.config import PassageConfig
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.parts import Meaning
 from throughtime.data.passage_files import HELD_OUT, read_passages
-from throughtime.data.passages import encode_documents, encode_documents_into, open_documents
+from throughtime.data.passages import (
+    encode_documents,
+    encode_lines,
+    encode_passages,
+    encode_passages_into,
+    open_kept,
+)
 from throughtime.data.running import RunningText
+from throughtime.data.vocabulary import EOS
 from throughtime.errors import DataError
 from throughtime.tasks import NextSymbol
 
@@ -53,8 +62,8 @@ def test_symbols_in_a_file_are_those_in_memory(folder, cache, monkeypatch, tmp_p
     (tmp_path / "own").mkdir()
     for text in (RunningText.open(folder), *RunningText.open(folder).part(0.4)):
         aside = encode_documents(text, vocabulary)
-        facts = encode_documents_into(tmp_path / "own", "part", text, vocabulary)
-        kept = open_documents(tmp_path / "own", "part", vocabulary, facts)
+        facts = encode_passages_into(tmp_path / "own", "part", text, vocabulary)
+        kept = open_kept(tmp_path / "own", "part", vocabulary, facts, text)
         monkeypatch.setattr(corpus, "IN_MEMORY", 10_000)
         held = encode_documents(text, vocabulary)
         monkeypatch.setattr(corpus, "IN_MEMORY", 20)
@@ -99,6 +108,31 @@ def test_counted_a_block_at_a_time(write, cache, monkeypatch):
     assert data.counts(len(vocabulary)) == whole == [0, 0, 0, 1, 25_000, 25_000, 25_000, 25_000]
     assert tracemalloc.get_traced_memory()[1] < 100_000  # bincount of all would make 800 kB of them
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("count", [0, 1, 23])
+def test_lines_in_files_are_those_in_memory(tmp_path, monkeypatch, count):
+    monkeypatch.setattr(passages, "_LINES", 10)
+    monkeypatch.setattr(passages, "_BLOCK", 7)
+    examples = [Example("ab"[number % 2] * (number % 4), None, "a.txt", number + 1) for number in range(count)]
+    vocabulary = LanguageVocabulary.learn(["abb"], LanguageConfig())
+    facts = encode_passages_into(tmp_path, "part", examples, vocabulary)
+    kept = open_kept(tmp_path, "part", vocabulary, facts, examples)
+    held = encode_passages(examples, vocabulary)
+    for rows in ([], range(count), [count - 1] * min(1, count)):
+        assert kept.take(torch.tensor(rows)).to_list() == held.take(torch.tensor(rows)).to_list()
+        assert kept.take_targets(torch.tensor(rows)).tolist() == held.take_targets(torch.tensor(rows)).tolist()
+    assert (kept.characters, kept.tokens) == (held.characters, held.tokens)
+    assert kept.counts(len(vocabulary)) == held.counts(len(vocabulary))
+    assert held.counts(len(vocabulary))[EOS] == count
+    with pytest.raises(ValueError, match=r"expected .* lines"):
+        open_kept(tmp_path, "part", vocabulary, facts, [*examples, Example("a", None, "a.txt", 99)])
+
+
+def test_what_is_not_told_is_not_counted():
+    vocabulary = LanguageVocabulary.learn(["ab\n"], LanguageConfig())
+    data = encode_lines(["ab", "b"], vocabulary, before=vocabulary.encode("\n").tolist())
+    assert data.tokens == sum(data.counts(len(vocabulary))) == 5
 
 
 # ---- where it is kept ----

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from throughtime.data.batches import Dataset
 from throughtime.data.language import LanguageVocabulary
@@ -25,14 +27,14 @@ __all__ = [
     "Documents",
     "Lines",
     "encode_documents",
-    "encode_documents_into",
     "encode_lines",
     "encode_passages",
-    "open_documents",
-    "stretches",
+    "encode_passages_into",
+    "open_kept",
 ]
 
 _BLOCK = 1 << 20  # symbols counted at a time
+_LINES = 4096  # lines encoded at a time
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,9 @@ class Documents(Dataset):
 
     def counts(self, size: int) -> list[int]:
         """How often each of ``size`` symbols is told."""
-        counts = np.zeros(size, np.int64)
-        for block in self.inputs.values.split(_BLOCK):
-            counts += np.bincount(block, minlength=size)
-            if self.mapped is not None:
-                self.mapped.release()
+        counts = _counted(self.inputs.values, size, self.mapped)
         counts[SOS] = 0
-        told: list[int] = counts.tolist()
-        return told
+        return counts
 
 
 @dataclass(frozen=True)
@@ -74,14 +71,23 @@ class Lines(Dataset):
     def tokens(self) -> int:
         """Symbols that are told."""
         assert isinstance(self.targets, Ragged)
-        return int((self.targets.values != UNTOLD).sum())
+        return sum(int((block != UNTOLD).sum()) for block in self.targets.values.split(_BLOCK))
 
     def counts(self, size: int) -> list[int]:
         """How often each of ``size`` symbols is told."""
         assert isinstance(self.targets, Ragged)
-        told = self.targets.values
-        counts: list[int] = torch.bincount(told[told != UNTOLD], minlength=size).tolist()
-        return counts
+        return _counted(self.targets.values, size, self.mapped)
+
+
+def _counted(values: Tensor, size: int, mapped: Mapped | None) -> list[int]:
+    """How often each symbol is among ``values [N]``, a part at a time."""
+    counts = np.zeros(size, np.int64)
+    for block in values.split(_BLOCK):
+        counts += np.bincount(block[block != UNTOLD], minlength=size)
+        if mapped is not None:
+            mapped.release()
+    told: list[int] = counts.tolist()
+    return told
 
 
 def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents | Lines:
@@ -89,6 +95,24 @@ def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents 
     if isinstance(examples, RunningText):
         return encode_documents(examples, vocabulary)
     return encode_lines([example.text for example in examples], vocabulary, examples)
+
+
+def encode_passages_into(folder: Path, name: str, examples: Any, vocabulary: LanguageVocabulary) -> Any:
+    """The same in files; gives what :func:`open_kept` wants to know of them, ready for JSON."""
+    if isinstance(examples, RunningText):
+        return _encode_documents_into(folder, name, examples, vocabulary)
+    return _encode_lines_into(folder, name, (example.text for example in examples), vocabulary)
+
+
+def open_kept(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: Any, examples: Any) -> Documents | Lines:
+    """What :func:`encode_passages_into` wrote of these examples.
+
+    Raises:
+        OSError, ValueError: when the files are not whole.
+    """
+    if isinstance(examples, RunningText):
+        return _open_documents(folder, name, vocabulary, facts)
+    return _open_lines(folder, name, vocabulary, facts, examples)
 
 
 def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Documents:
@@ -112,8 +136,8 @@ def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Docum
     try:
         with tempfile.TemporaryDirectory(suffix=PARTIAL, dir=make_private(place)) as name:
             folder = Path(name)
-            facts = encode_documents_into(folder, "text", text, vocabulary)
-            return open_documents(folder, "text", vocabulary, facts)
+            facts = _encode_documents_into(folder, "text", text, vocabulary)
+            return _open_documents(folder, "text", vocabulary, facts)
     except OSError as error:
         raise DataError(
             "expected to keep there what is too large for memory, found: "
@@ -122,15 +146,17 @@ def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Docum
         ) from error
 
 
-def encode_documents_into(folder: Path, name: str, text: RunningText, vocabulary: LanguageVocabulary) -> dict[str, Any]:
-    """The same in a file, a block at a time; gives what :func:`open_documents` wants to know of it, ready for JSON."""
+def _encode_documents_into(
+    folder: Path, name: str, text: RunningText, vocabulary: LanguageVocabulary
+) -> dict[str, Any]:
+    """The same in a file, a block at a time; gives what :func:`_open_documents` wants to know of it, ready for JSON."""
     encoding = _Encoding(text, vocabulary)
     write_pieces(folder / f"{name}.symbols", encoding, vocabulary.dtype)
     return {"lengths": encoding.lengths, "characters": encoding.characters}
 
 
-def open_documents(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: dict[str, Any]) -> Documents:
-    """What :func:`encode_documents_into` wrote, its symbols read as they are needed.
+def _open_documents(folder: Path, name: str, vocabulary: LanguageVocabulary, facts: dict[str, Any]) -> Documents:
+    """What :func:`_encode_documents_into` wrote, its symbols read as they are needed.
 
     Raises:
         OSError, ValueError: when the file is not whole.
@@ -193,21 +219,73 @@ def encode_lines(
     >>> data.inputs.to_list(), data.targets.to_list()
     ([[2, 5, 4], [2]], [[5, 4, 3], [3]])
     """
-    rows = [vocabulary.encode(text) for text in texts]
-    whole_text = all(map(_known, rows, texts))
-    begun = np.array([SOS, *before], vocabulary.dtype)
-    end = np.array([before[-1] if before else EOS], vocabulary.dtype)
-    untold = np.full(len(before), UNTOLD, vocabulary.dtype)
-    nothing = np.zeros(0, vocabulary.dtype)
-    inputs = np.concatenate([nothing, *(part for row in rows for part in (begun, row))])
-    targets = np.concatenate([nothing, *(part for row in rows for part in (untold, row, end))])
-    lengths = [len(row) + len(begun) for row in rows]
-    return Lines(
-        Ragged.from_lengths(torch.from_numpy(inputs), lengths),
-        Ragged.from_lengths(torch.from_numpy(targets), lengths),
-        examples,
-        characters=sum(map(len, texts)) + len(texts) if whole_text else 0,
-    )
+    encoding = _LineEncoding(texts, vocabulary, before)
+    steps = np.concatenate([np.zeros((0, 2), vocabulary.dtype), *encoding])
+    return _lines(np.ascontiguousarray(steps.T), encoding.lengths, encoding.characters, examples)
+
+
+def _encode_lines_into(folder: Path, name: str, texts: Iterable[str], vocabulary: LanguageVocabulary) -> int:
+    """The same in files, some thousand at a time; gives ``characters`` for :func:`_open_lines`."""
+    encoding = _LineEncoding(texts, vocabulary)
+    write_pieces(folder / f"{name}.steps", encoding, vocabulary.dtype)
+    write_pieces(folder / f"{name}.lengths", [np.array(encoding.lengths)], np.int32)
+    return encoding.characters
+
+
+def _open_lines(
+    folder: Path, name: str, vocabulary: LanguageVocabulary, characters: int, examples: Sequence[Any]
+) -> Lines:
+    """What :func:`_encode_lines_into` wrote, read as it is needed; memory holds 16 bytes a line.
+
+    Raises:
+        OSError, ValueError: when the files are not whole.
+    """
+    mapped = Mapped(folder / f"{name}.steps", vocabulary.dtype)
+    lengths = np.fromfile(folder / f"{name}.lengths", np.int32)
+    if len(lengths) != len(examples):
+        raise ValueError(f"expected {len(examples)} lines, found {len(lengths)}")
+    return _lines(mapped.array.reshape(-1, 2).T, lengths, characters, examples, mapped)
+
+
+def _lines(
+    steps: np.ndarray, lengths: Any, characters: int, examples: Sequence[Any], mapped: Mapped | None = None
+) -> Lines:
+    """From inputs and targets, ``[2, N]``."""
+    inputs, targets = (Ragged.from_lengths(row, torch.as_tensor(lengths)) for row in torch.from_numpy(steps))
+    return Lines(inputs, targets, examples, mapped, characters)
+
+
+class _LineEncoding:
+    """Texts that stand alone as inputs and targets ``[n, 2]``, many texts at a time, once; and what was found.
+
+    Attributes:
+        lengths: steps of each text, when all have been read.
+        characters: see :class:`Lines`.
+    """
+
+    def __init__(self, texts: Iterable[str], vocabulary: LanguageVocabulary, before: Sequence[int] = ()) -> None:
+        self._texts, self._vocabulary = texts, vocabulary
+        dtype = vocabulary.dtype
+        self._begun = np.array([SOS, *before], dtype)
+        self._untold = np.full(len(before), UNTOLD, dtype)
+        self._end = np.array([before[-1] if before else EOS], dtype)
+        self.lengths: list[int] = []
+        self._characters, self._known = 0, True
+
+    @property
+    def characters(self) -> int:
+        return self._characters if self._known else 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        left = iter(self._texts)
+        while texts := list(islice(left, _LINES)):
+            rows = [self._vocabulary.encode(text) for text in texts]
+            self._known &= all(map(_known, rows, texts))
+            self._characters += sum(map(len, texts)) + len(texts)
+            self.lengths += [len(row) + len(self._begun) for row in rows]
+            inputs = np.concatenate([part for row in rows for part in (self._begun, row)])
+            targets = np.concatenate([part for row in rows for part in (self._untold, row, self._end)])
+            yield np.stack([inputs, targets], 1)
 
 
 def stretches(data: Documents | Lines, count: int, steps: int) -> tuple[Ragged, Ragged]:
