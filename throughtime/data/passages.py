@@ -31,6 +31,7 @@ __all__ = [
     "encode_passages",
     "encode_passages_into",
     "open_kept",
+    "stretches",
 ]
 
 _BLOCK = 1 << 20  # symbols counted at a time
