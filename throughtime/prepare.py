@@ -206,7 +206,7 @@ def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: 
 
 
 def _blocks(examples: Any, config: LanguageConfig) -> Iterator[str]:
-    """What symbols are learnt from: all of it, but of a large text every so manieth block for byte-pair pieces."""
+    """What symbols are learnt from: all of it, but byte-pair pieces of a large text from every so many blocks one."""
     if not isinstance(examples, RunningText):
         return (example.text for example in examples)
     every = -(-len(examples) // _PIECES_FROM) if config.tokens == "bpe" else 1

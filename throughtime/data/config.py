@@ -39,7 +39,8 @@ class PassageConfig(Config):
     encoding: str = Field("utf-8", description="how the files' bytes are read")
     valid: str = Field(
         "0.1",
-        description="choose by this: a file, or a share held out (the text's end, or lines by the seed; 0 for none)",
+        description="choose by this: a file, or a share held out (the text's end, a million characters at most, or "
+        "lines by the seed; 0 for none)",
     )
     strict: bool = Field(False, description="refuse data that looks wrong, where otherwise there is a warning")
     test: str | None = Field(

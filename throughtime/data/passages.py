@@ -150,7 +150,7 @@ def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Docum
 def _encode_documents_into(
     folder: Path, name: str, text: RunningText, vocabulary: LanguageVocabulary
 ) -> dict[str, Any]:
-    """The same in a file, a block at a time; gives what :func:`_open_documents` wants to know of it, ready for JSON."""
+    """The same in a file, a block at a time; gives what :func:`_open_documents` wants to know of it."""
     encoding = _Encoding(text, vocabulary)
     write_pieces(folder / f"{name}.symbols", encoding, vocabulary.dtype)
     return {"lengths": encoding.lengths, "characters": encoding.characters}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from throughtime.data.batches import Batched, Dataset
+from throughtime.data.batches import Batch, Batched, Dataset
 from throughtime.data.language import Decoder, LanguageVocabulary
 from throughtime.data.passages import Documents, encode_lines, encode_passages
 from throughtime.data.streams import Streams
@@ -19,7 +19,7 @@ from throughtime.data.vocabulary import EOS, PAD, SOS, UNK
 from throughtime.decode.completion import completions
 from throughtime.decode.sampling import Sampler, SamplingConfig, streams
 from throughtime.errors import UsageError
-from throughtime.model.base import Model, recurrence_in_words
+from throughtime.model.base import EVALUATION_TOKENS, Model, recurrence_in_words
 from throughtime.nn.language import State
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
@@ -214,7 +214,7 @@ class LanguageModel(Model):
         found: list[Scored | None] = [None] * len(texts)
         with answering(self.task):
             for batch in self.batches(data):
-                nats, _ = self.task.step_losses(batch)
+                nats = torch.cat(list(self._nats(batch)))
                 totals = nats.new_zeros(len(batch), dtype=torch.float64)
                 totals.index_add_(0, batch.inputs.row_of_step, nats.double().nan_to_num())
                 rows = zip(batch.rows, totals.tolist(), batch.inputs.with_values(batch.targets), strict=True)
@@ -223,6 +223,20 @@ class LanguageModel(Model):
                     unknown = int((told == UNK).sum())
                     found[row] = Scored(-total, len(told), len(texts[row]) + 1, unknown)
         return [one for one in found if one is not None]
+
+    def _nats(self, batch: Batch) -> Iterator[Tensor]:
+        """Those of each step; of a text that is a long batch of its own a part at a time, the state carried on."""
+        assert batch.targets is not None
+        steps = batch.inputs.values
+        if len(batch) > 1 or len(steps) <= EVALUATION_TOKENS:
+            yield self.task.step_losses(batch)[0]
+            return
+        resets, state = torch.arange(len(steps), device=steps.device) == 0, None
+        parts = zip(*(own.split(EVALUATION_TOKENS) for own in (steps, batch.targets, resets)), strict=True)
+        for symbols, targets, begins in parts:
+            inputs = Ragged.from_lengths(symbols, [len(symbols)])
+            nats, state = self.task.step_losses(Batch(inputs, targets, batch.rows, batch.data, begins), state)
+            yield nats
 
     # ---- what it reads ----
 
