@@ -28,10 +28,10 @@ from throughtime.inspect.report import (
     write_report,
     written,
 )
-from throughtime.model import FILES, LanguageModel, Model, ModelConfig, choose_device, read_config
+from throughtime.model import FILES, ComposerModel, LanguageModel, Model, ModelConfig, choose_device, read_config
 from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Generator, Labeler, LabelerConfig, Task
+from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Composer, Generator, Labeler, LabelerConfig, Task
 from throughtime.tasks.classify import certainty
 from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
@@ -203,7 +203,7 @@ def learn(
     watched = valid if len(valid) else data
 
     def reach() -> Reach | None:
-        if folder is None or watched.targets is None or isinstance(task, Generator):
+        if folder is None or watched.targets is None or isinstance(task, Generator | Composer):
             return None
         return measure(task, watched.inputs, watched.targets)
 
@@ -228,6 +228,9 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
     if isinstance(model, LanguageModel):
         return _language(model, outcome, held_out, shown=shown)
+    if isinstance(model, ComposerModel):
+        scores = {name: task.evaluate(model.batches(part)) for name, part in held_out.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
     if isinstance(task, Labeler):
         return _labels(model, outcome, ready, held_out, shown=shown)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
@@ -284,7 +287,7 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
     ``fits`` is the part that a temperature is found on, which comes first.
     """
     task, before = model.task, None
-    assert not isinstance(task, Labeler | Generator)
+    assert not isinstance(task, Labeler | Generator | Composer)
     outputs, targets = task.examine(model.batches(part))
     if isinstance(task, Classifier) and task.temperature is not None:
         before = certainty(outputs.softmax(1), targets)

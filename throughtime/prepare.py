@@ -18,6 +18,7 @@ from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
+from throughtime.data.music import Frames, RollConfig, Rolls
 from throughtime.data.passages import Documents, Lines, encode_passages
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
@@ -30,13 +31,13 @@ from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
-from throughtime.tasks import TASKS, Classes, LabelerConfig, NextSymbol, Numbers, Tags
+from throughtime.tasks import TASKS, Chords, Classes, LabelerConfig, NextSymbol, Numbers, Tags
 from throughtime.tasks.tags import wholly_seen
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
 Said = Callable[[str], None]
-Targets = Classes | Numbers | Tags | NextSymbol
+Targets = Classes | Numbers | Tags | NextSymbol | Chords
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Prepared:
         start: what words begin with, if it was made elsewhere.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls
     targets: Targets
     facts: Facts
     train: Dataset
@@ -133,6 +134,8 @@ def prepare(
     """
     if config.task == "generate":
         return _of_passages(splits, config, like, said)
+    if config.task == "compose":
+        return _of_pieces(splits, config, like)
     targets: Any = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
     parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if isinstance(targets, Tags):
@@ -170,6 +173,17 @@ def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: 
     )
     targets = NextSymbol.learn(train.counts(len(vocabulary)), config.vocabulary.tokens)
     return Prepared(vocabulary, targets, facts, train, valid, test)
+
+
+def _of_pieces(splits: Splits, config: ModelConfig, like: Model | None) -> Prepared:
+    assert isinstance(config.vocabulary, RollConfig)
+    parts = (splits.train, splits.valid, splits.test)
+    # All parts say how far the keys reach: a pitch beyond them could not be told at all.
+    rolls = like.vocabulary if like else Rolls.fit([p for part in parts for p in part], keys=config.vocabulary.keys)
+    assert isinstance(rolls, Rolls)
+    train, valid, test = (Frames(rolls.encode(part, torch.uint8), examples=part) for part in parts)
+    targets = Chords.learn(train.inputs, rolls.quarters)
+    return Prepared(rolls, targets, Facts([], None, 0), train, valid, test)
 
 
 def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:

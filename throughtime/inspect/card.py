@@ -86,6 +86,7 @@ Licence: for the owner of the model and its data to state.
 
 DOES = {
     "generate": "reads a text and tells what comes next",
+    "compose": "reads music and tells which pitches sound next",
     "classify": "reads a text and tells its class",
     "rate": "reads a text and tells its number",
     "label": "reads a sentence and tells a label for each of its words",
@@ -100,11 +101,23 @@ GENERATES = """\
     throughtime score DIR FILE
     throughtime evaluate DIR FILE"""
 
+COMPOSES = """\
+    throughtime generate DIR --out new.mid
+    throughtime score DIR FILE
+    throughtime evaluate DIR FILE"""
+COMMANDS = {"generate": GENERATES, "compose": COMPOSES}
+
 CALLS = {
     "generate": """\
 model.generate("A text that goes on", length=200)  # new text
 model.complete("How a word en")                    # the likeliest ways on, with their probabilities
 model.score(["a text", "another one"])             # how probable each is""",
+    "compose": """\
+from throughtime.data.midi import write_midi
+
+[piece] = model.generate(length=64, seed=1)  # new music
+write_midi("new.mid", piece)
+model.score([piece])                         # how probable it is""",
     "classify": """\
 model.predict(["a text", "another one"])  # a class each
 model.answers(["a text", "another one"])  # a row each: the probability of each class""",
@@ -118,6 +131,7 @@ model.probabilities([["a", "sentence"], ["another"]])  # a table each: a row a w
 
 OWN_LIMITS = {
     "generate": "- What it writes sounds like its data and need not be true.",
+    "compose": "- It knows no voices and no note struck again: a pitch in two steps that follow each other is held.",
     "classify": """\
 - {calibrated}
 - It always answers with one of its labels, also where none fits.""",
@@ -142,7 +156,7 @@ def write_card(path: Path, model: Model) -> None:
     content = CARD.format(
         title=_escape(model.task.targets.title()),
         does=DOES[config.task],
-        commands=GENERATES if config.task == "generate" else ANSWERS,
+        commands=COMMANDS.get(config.task, ANSWERS),
         calls=CALLS[config.task],
         own_limits=OWN_LIMITS[config.task].format(calibrated=_calibrated(config.result)),
         network=model.in_words(),
@@ -226,7 +240,9 @@ def _labels(model: Model) -> str:
     result, names = model.config.result, named(model)
     part = next((part for part in PARTS if result.get(part)), None)
     if not names:
-        return "Any text." if model.config.task == "generate" else "Any number."
+        return {"generate": "Any text.", "compose": "Any chord of the pitches below."}.get(
+            model.config.task, "Any number."
+        )
     spans = names != model.labels
     f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})
     if part is None or not f1:

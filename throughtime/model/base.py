@@ -14,12 +14,14 @@ import torch
 from throughtime.data.batches import Batched, Batches, Dataset
 from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
+from throughtime.data.music import Rolls
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, UsageError
 from throughtime.model.config import ModelConfig, settings_hash
 from throughtime.storage import sha256, write_atomically, write_tensors
 from throughtime.tasks import Task
+from throughtime.tasks.compose import ComposerConfig
 from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
@@ -41,11 +43,11 @@ class Model(ABC):
     Make one with ``throughtime train`` and read it with :func:`~throughtime.model.load`.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls
     task: Task
 
     def __init__(
-        self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary, task: Task
+        self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls, task: Task
     ) -> None:
         self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
 
@@ -144,7 +146,7 @@ class Model(ABC):
         write_atomically(folder / "labels.json", f"{targets}\n")
 
 
-def recurrence_in_words(network: PooledConfig | LabelerConfig | GeneratorConfig, over: str) -> str:
+def recurrence_in_words(network: PooledConfig | LabelerConfig | GeneratorConfig | ComposerConfig, over: str) -> str:
     """What the recurrence is, and what it reads.
 
     >>> recurrence_in_words(PooledConfig(bidirectional=False), "words")

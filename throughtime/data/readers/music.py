@@ -28,6 +28,9 @@ __all__ = ["Music", "Piece", "is_music", "read_music"]
 
 _PARTS = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "val": "valid", "test": "test"}
 _ENDINGS = (".mid", ".midi", ".mid.gz", ".midi.gz")
+_ROLLS = re.compile(
+    rb"""\s*(\{\s*"(train|valid|validation|dev|val|test)"\s*:\s*)?\[\s*\[\s*(\]|\[\s*(-?\d|\]))"""
+)
 _NAMED = {r"quarter": 1.0, r"8th|eighth": 0.5, r"16th|sixteenth": 0.25, r"32nd": 0.125}
 _STEPS = {1.0: "a quarter note", 0.5: "an 8th note", 0.25: "a 16th note", 0.125: "a 32nd note"}
 _SIXTEENTH = 0.25
@@ -92,11 +95,14 @@ def read_music(path: StrPath, step: float | None = None) -> Music:
 
 
 def is_music(path: StrPath) -> bool:
-    """Tell whether a path is that of MIDI: a file that begins as one or is called one, or a folder that holds any.
+    """Tell whether a path is that of music.
 
-    Rolls in JSON cannot be told from other JSON without reading them, so they are not asked about here.
+    It is for a file that begins as MIDI or is called so, a folder that holds any, and for JSON that begins as rolls do:
+    a list of lists of lists, of numbers or empty, under the name of a part or under none.
     """
-    return _is_midi(path) and (not Path(path).is_dir() or any(_midi_files(Path(path))))
+    if Path(path).is_dir():
+        return any(_midi_files(Path(path)))
+    return _is_midi(path) or _ROLLS.match(first_bytes(path)[1]) is not None
 
 
 def _is_midi(path: StrPath) -> bool:
