@@ -22,8 +22,10 @@ from throughtime.inspect.report import (
     Answered,
     Evidence,
     answered,
+    composed,
     foretold,
     labelled,
+    sounded,
     text_lengths,
     write_report,
     written,
@@ -229,8 +231,7 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     if isinstance(model, LanguageModel):
         return _language(model, outcome, held_out, shown=shown)
     if isinstance(model, ComposerModel):
-        scores = {name: task.evaluate(model.batches(part)) for name, part in held_out.items()}
-        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+        return _music(model, outcome, held_out, shown=shown)
     if isinstance(task, Labeler):
         return _labels(model, outcome, ready, held_out, shown=shown)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
@@ -254,6 +255,18 @@ def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Datase
     costs = {name: cost for name, (_, cost) in found.items()}
     evidence = Evidence(foretold=costs, written=written(model))
     told = {name: own for name, (own, _) in found.items()}
+    return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
+
+
+def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+    """The same of a model of chords."""
+    if not shown:
+        scores = {name: model.task.evaluate(model.batches(part)) for name, part in parts.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+    found = {name: sounded(model, part) for name, part in parts.items()}
+    told = {name: own for name, (own, _) in found.items()}
+    real = parts["test" if "test" in parts else "valid"].examples if parts else ()
+    evidence = Evidence(sounded={name: cost for name, (_, cost) in found.items()}, composed=composed(model, real))
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 

@@ -18,6 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a file with labels, like that of the training data")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
     parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
+    parser.add_argument(
+        "--part",
+        choices=["train", "valid", "test", "all"],
+        help="of music that brings its parts, the one to measure (default: test, where it has one)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=evaluate)
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from rich.table import Table
 
-from throughtime.cli.common import add_model, open_model, print_json
+from throughtime.cli.common import add_model, makes_music, open_model, print_json
 from throughtime.cli.screen import console, print_scores, sparkline
+from throughtime.data.music import Rolls
+from throughtime.data.piece import pitch_name
 from throughtime.errors import ModelError
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
 from throughtime.tasks import TASKS
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.targets import PIECES, Measure
 
 __all__ = ["add_arguments"]
 
@@ -53,14 +55,18 @@ def _facts(model: Model) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    kind = {"classify": "classes", "rate": "grades", "label": "tags", "generate": "symbols"}[config.task]
-    other = {"rate": "numbers", "generate": "what comes next"}.get(config.task)
+    kind = {"classify": "classes", "rate": "grades", "label": "tags", "generate": "symbols", "compose": "chords"}[config.task]
+    other = {"rate": "numbers", "generate": "what comes next", "compose": "what sounds next"}.get(config.task)
     table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else other}")
     if model.labels:
         table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
     table.add_row("model", model.in_words())
-    table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
-    example = TASKS[config.task].names.example
+    if isinstance(model.vocabulary, Rolls):
+        low, high = (pitch_name(pitch) for pitch in (model.vocabulary.lowest, model.vocabulary.highest))
+        table.add_row("pitches", f"{len(model.vocabulary)}, {low} to {high}")
+    else:
+        table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
+    example = PIECES.example if makes_music(model) else TASKS[config.task].names.example
     for name in ("train", "valid", "test"):
         part: dict[str, Any] = data.get(name) or {}
         if part.get("rows"):

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from throughtime.data.columns import Example
 from throughtime.data.config import MusicConfig
+from throughtime.data.events import to_events
 from throughtime.data.identity import all_plain, content_hash
 from throughtime.data.parts import Parts, Said, share_of
 from throughtime.data.piece import Piece
@@ -15,7 +17,7 @@ from throughtime.data.readers.music import Music, read_music
 from throughtime.data.split import stratified_split
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["MusicSource", "open_pieces", "read_pieces"]
+__all__ = ["MusicSource", "as_texts", "open_pieces", "read_pieces"]
 
 _SHARE = "0.1"
 
@@ -80,16 +82,32 @@ def read_pieces(path: Path, options: MusicConfig, seed: int, said: Said = lambda
 def open_pieces(path: Path, source: MusicSource, part: str | None = None) -> tuple[dict[str, list[Piece]], list[str]]:
     """Read music as the training data was: the pieces of its parts, or of one, and what to tell of it.
 
+    Args:
+        path: JSON rolls, a MIDI file or a folder of them.
+        source: how the training data was read.
+        part: ``train``, ``valid`` or ``test``, or ``all`` of them; by default its test part, where it brings one.
+
     Raises:
         DataError: it cannot be read.
         UsageError: it has no part of that name.
     """
     music = read_music(path, source.quarters)
-    if part is None or part == "all":
+    if part is None:
+        part = "test" if "test" in music.parts else "all"
+    if part == "all":
         return music.parts, music.notes
     if part not in music.parts:
         raise UsageError(f"--part: expected {_named(music)}, found {part}")
-    return {part: music.parts[part]}, [*music.notes, f"its part {part} alone: {_pieces(music.parts[part])}"]
+    return {part: music.parts[part]}, [*music.notes, f"its part {part} is taken: {_pieces(music.parts[part])}"]
+
+
+def as_texts(pieces: Sequence[Piece]) -> list[Example]:
+    """Pieces as the words of their events, each a text of its own.
+
+    >>> as_texts([Piece([(60,), (60,)], path="a.mid")])
+    [Example(text='Pitch_60 Duration_2', label=None, path='a.mid', line=0)]
+    """
+    return [Example(" ".join(to_events(piece)), None, piece.path, piece.number) for piece in pieces]
 
 
 def _named(music: Music) -> str:
