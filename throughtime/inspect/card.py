@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.music import RollConfig, Rolls
+from throughtime.data.piece import pitch_name
 from throughtime.model import Model
 from throughtime.storage import write_atomically
 from throughtime.tasks import TASKS, Tags
@@ -48,7 +50,7 @@ It {does}: {network}, trained with Throughtime from nothing else than the data b
 {commands}
 
 ```python
-import throughtime as tt
+{imports}import throughtime as tt
 
 model = tt.load("DIR")
 {calls}
@@ -74,7 +76,7 @@ model = tt.load("DIR")
 
 - It was trained on the data above and on nothing else; text of another kind, time or language can fare worse than
   the scores say.
-- {unknown} that training did not show become `<unk>`: {alike}.
+{unknown}
 {own_limits}
 
 ## Version and licence
@@ -113,8 +115,6 @@ model.generate("A text that goes on", length=200)  # new text
 model.complete("How a word en")                    # the likeliest ways on, with their probabilities
 model.score(["a text", "another one"])             # how probable each is""",
     "compose": """\
-from throughtime.data.midi import write_midi
-
 [piece] = model.generate(length=64, seed=1)  # new music
 write_midi("new.mid", piece)
 model.score([piece])                         # how probable it is""",
@@ -157,6 +157,7 @@ def write_card(path: Path, model: Model) -> None:
         title=_escape(model.task.targets.title()),
         does=DOES[config.task],
         commands=COMMANDS.get(config.task, ANSWERS),
+        imports="from throughtime.data.midi import write_midi\n\n" if config.task == "compose" else "",
         calls=CALLS[config.task],
         own_limits=OWN_LIMITS[config.task].format(calibrated=_calibrated(config.result)),
         network=model.in_words(),
@@ -164,12 +165,19 @@ def write_card(path: Path, model: Model) -> None:
         labels=_labels(model),
         data=_data(config.data, TASKS[config.task].names.example),
         settings=_settings(model),
-        alike=_alike(config.vocabulary),
-        unknown={"word": "Words", "char": "Characters"}.get(getattr(config.vocabulary, "tokens", "word"), "Pieces"),
+        unknown=_unknown(config.vocabulary),
         version=config.throughtime,
         format=config.format,
     )
     write_atomically(path, content)
+
+
+def _unknown(vocabulary: object) -> str:
+    """What becomes of what training did not show."""
+    if isinstance(vocabulary, RollConfig):
+        return "- It refuses pitches beyond those that it knows, and steps of another length."
+    what = {"word": "Words", "char": "Characters"}.get(getattr(vocabulary, "tokens", "word"), "Pieces")
+    return f"- {what} that training did not show become `<unk>`: {_alike(vocabulary)}."
 
 
 def _alike(vocabulary: object) -> str:
@@ -240,9 +248,10 @@ def _labels(model: Model) -> str:
     result, names = model.config.result, named(model)
     part = next((part for part in PARTS if result.get(part)), None)
     if not names:
-        return {"generate": "Any text.", "compose": "Any chord of the pitches below."}.get(
-            model.config.task, "Any number."
-        )
+        if isinstance(model.vocabulary, Rolls):
+            low, high = (pitch_name(pitch) for pitch in (model.vocabulary.lowest, model.vocabulary.highest))
+            return f"Any chord of the {len(model.vocabulary)} pitches from {low} to {high}."
+        return "Any text." if model.config.task == "generate" else "Any number."
     spans = names != model.labels
     f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})
     if part is None or not f1:

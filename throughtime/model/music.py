@@ -72,7 +72,8 @@ class ComposerModel(Model):
         begun = self.vocabulary.encode([prompt]).values if prompt is not None else torch.zeros(0, self.vocabulary.width)
         if length is None:
             length = max(1, self.task.targets.length - len(begun))
-        sampler, chances = ChordSampler(self.task.targets.sizes, temperature), streams(seed, samples)
+        told = self.task.targets
+        sampler, chances = ChordSampler(told.sizes, told.intervals, temperature), streams(seed, samples)
         read = torch.cat([torch.zeros(1, self.vocabulary.width), begun])  # a piece begins after silence
         with answering(self.task):
             scores, state = self.task(Ragged.from_lengths(read.to(self.device), [len(read)]))

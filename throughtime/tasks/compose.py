@@ -26,6 +26,12 @@ Heard = Callable[[Batch, Tensor], None]
 RAREST = 1e-4
 """The share of the frames that a pitch which training never shows begins with."""
 
+DOUBT = 10.0
+"""Pairs of pitches that are added to those that were counted: what is rare is not known well."""
+
+BLOCK = 1 << 16
+"""Frames that are counted at once."""
+
 
 class ComposerConfig(Config):
     """What the model of chords is made of."""
@@ -55,12 +61,14 @@ class Chords:
     Attributes:
         shares: ``[P]`` the share of the frames in which each pitch sounds.
         sizes: the share of the frames with none, one, two … pitches.
+        intervals: ``[P]`` how much more often than by chance two pitches so many semitones apart meet in a frame.
         length: of a piece in steps, on average.
         quarters: a step's length in quarter notes.
     """
 
     shares: tuple[float, ...]
     sizes: tuple[float, ...]
+    intervals: tuple[float, ...]
     length: int
     quarters: float = 1.0
 
@@ -75,11 +83,15 @@ class Chords:
         >>> told = Chords.learn(Ragged.from_list([[[1, 0], [1, 1]], [[1, 0], [0, 0]]]))
         >>> told.shares, told.sizes, told.length
         ((0.75, 0.25), (0.25, 0.5, 0.25), 2)
+        >>> [round(weight, 3) for weight in told.intervals]  # together once, where 0.75 times would be chance
+        [1.0, 1.023]
         """
         values, count = played.values, len(played.values)
         sizes = torch.bincount(values.sum(1, dtype=torch.int64)) / count
         shares = values.sum(0, dtype=torch.int64).double() / count
-        return cls(tuple(shares.tolist()), tuple(sizes.tolist()), round(count / len(played)), quarters)
+        intervals = _intervals(values, shares)
+        length = round(count / len(played))
+        return cls(tuple(shares.tolist()), tuple(sizes.tolist()), tuple(intervals.tolist()), length, quarters)
 
     @classmethod
     def value(cls, example: Any) -> None:
@@ -218,3 +230,16 @@ class Composer(nn.Module):
     def score(self, metrics: dict[str, Any]) -> tuple[float]:
         """What the best weights are chosen by, higher being better."""
         return (-metrics["nll"],)
+
+
+def _intervals(values: Tensor, shares: Tensor) -> Tensor:
+    """``[P]``: how often pitches so far apart meet in frames ``values [N, P]``, against chance; an octave is 12 on."""
+    width = len(shares)
+    pairs = torch.zeros(width, width, dtype=torch.float64)
+    for block in values.split(BLOCK):
+        pairs += block.double().T @ block.double()
+    by_chance = shares[:, None] * shares * len(values)
+    met, expected = (torch.stack([table.diagonal(apart).sum() for apart in range(width)]) for table in (pairs, by_chance))
+    ratios = (met + DOUBT) / (expected + DOUBT)
+    ratios[0] = 1.0
+    return ratios
