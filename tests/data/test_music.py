@@ -333,13 +333,13 @@ def test_what_is_outside_has_its_place():
 
 def test_rolls_are_saved_as_json(tmp_path):
     path = tmp_path / "rolls.json"
-    Rolls(30, 90, 0.25).save(path)
+    Rolls(30, 90, 0.25).save(tmp_path)
     assert json.loads(path.read_text()) == {"lowest": 30, "highest": 90, "quarters": 0.25}
-    assert Rolls.load(path) == Rolls(30, 90, 0.25)
+    assert Rolls.load(tmp_path) == Rolls(30, 90, 0.25)
     for content in ("", "[]", "{}x", '{"lowest": 90, "highest": 30}', '{"high": 3}', '{"lowest": "a"}'):
         path.write_text(content)
         with pytest.raises(ModelError, match="expected the range of a piano roll's pitches"):
-            Rolls.load(path)
+            Rolls.load(tmp_path)
 
 
 def test_the_measure_is_that_of_the_literature():

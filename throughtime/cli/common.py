@@ -30,8 +30,8 @@ __all__ = [
     "decoded_lines",
     "makes_music",
     "music_of",
-    "open_labelled",
     "open_generator",
+    "open_labelled",
     "open_language_model",
     "open_model",
     "positive",
@@ -69,9 +69,7 @@ def refuse_generator(model: Model) -> None:
     if isinstance(model, LanguageModel | ComposerModel):
         kind = "one of music" if isinstance(model, ComposerModel) else "a language model"
         uses = "generate, score" if isinstance(model, ComposerModel) else "generate, complete, score"
-        raise UsageError(
-            f"expected a model that answers for a text, found {kind}: use throughtime {uses} or evaluate"
-        )
+        raise UsageError(f"expected a model that answers for a text, found {kind}: use throughtime {uses} or evaluate")
 
 
 def makes_music(model: Model) -> bool:

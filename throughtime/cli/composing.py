@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -66,26 +67,39 @@ def score_music(arguments: argparse.Namespace, model: ComposerModel | LanguageMo
     screen = console(quiet=arguments.quiet)
     for note in notes:
         screen.print(f"{arguments.file}: {note}")
-    unit = "frames" if isinstance(model, ComposerModel) else "tokens"
+    one, unit = ("frame", "frames") if isinstance(model, ComposerModel) else ("event", "tokens")
     if not arguments.json:
         print(f"log_probability\tnll\t{unit}\tpart\tpiece")
-    rows = []
+    rows, whole = [], _Told(0.0, 0)
     for name, pieces in parts.items():
         part = name if len(parts) > 1 else ""
-        for piece, (told, steps) in zip(pieces, _scores(model, pieces), strict=True):
-            row = {"log_probability": told, "nll": -told / steps, unit: steps, "part": part, "piece": _name(piece)}
-            rows.append(row)
-            if not arguments.json:
-                print(f"{told:.4f}\t{-told / steps:.4f}\t{steps}\t{part}\t{row['piece']}")
-    total, steps = sum(row["log_probability"] for row in rows), sum(row[unit] for row in rows)
-    whole = {"log_probability": total, "nll": -total / steps, unit: steps, "sequences": len(rows)}
+        for piece, told in zip(pieces, _scores(model, pieces), strict=True):
+            whole = _Told(whole.log_probability + told.log_probability, whole.steps + told.steps)
+            if arguments.json:
+                rows.append({**told.plain(unit), "part": part, "piece": _name(piece)})
+            else:
+                print(f"{told.log_probability:.4f}\t{told.nll:.4f}\t{told.steps}\t{part}\t{_name(piece)}")
+    count = sum(map(len, parts.values()))
     if arguments.json:
-        print_json({"pieces": rows, "all": whole})
+        print_json({"pieces": rows, "all": {**whole.plain(unit), "sequences": count}})
         return 0
-    called = unit.removesuffix("s") if unit == "frames" else "event"
-    pieces = "1 piece" if len(rows) == 1 else f"{len(rows):,} pieces"
-    screen.print(f"{pieces}: log probability {total:,.2f}, {whole['nll']:.4f} nats a {called}")
+    counted = "1 piece" if count == 1 else f"{count:,} pieces"
+    screen.print(f"{counted}: log probability {whole.log_probability:,.2f}, {whole.nll:.4f} nats a {one}")
     return 0
+
+
+class _Told(NamedTuple):
+    """How probable music is: the logarithm of its probability, and the frames or events that it is told by."""
+
+    log_probability: float
+    steps: int
+
+    @property
+    def nll(self) -> float:
+        return -self.log_probability / self.steps
+
+    def plain(self, unit: str) -> dict[str, float]:
+        return {"log_probability": self.log_probability, "nll": self.nll, unit: self.steps}
 
 
 # ---- what is asked for ----
@@ -107,7 +121,7 @@ def _sampling(arguments: argparse.Namespace, model: ComposerModel | LanguageMode
 
 
 def _paths(arguments: argparse.Namespace) -> list[Path]:
-    """The files to write: ``new.mid``, or ``new-1.mid``, ``new-2.mid`` …
+    """The files to write: ``new.mid``; of several ``new-1.mid``, ``new-2.mid`` and so on.
 
     Raises:
         UsageError: there is none, one is there already, or is no MIDI file's name.
@@ -166,10 +180,10 @@ def _in_words(piece: Piece) -> str:
     return f"{size}, {span}, {mean(map(len, piece.steps)):.2g} at a step"
 
 
-def _scores(model: ComposerModel | LanguageModel, pieces: Sequence[Piece]) -> list[tuple[float, int]]:
+def _scores(model: ComposerModel | LanguageModel, pieces: Sequence[Piece]) -> list[_Told]:
     if isinstance(model, ComposerModel):
-        return [(one.log_probability, one.frames) for one in model.score(pieces)]
-    return [(one.log_probability, one.tokens) for one in model.score([text.text for text in as_texts(pieces)])]
+        return [_Told(one.log_probability, one.frames) for one in model.score(pieces)]
+    return [_Told(one.log_probability, one.tokens) for one in model.score([text.text for text in as_texts(pieces)])]
 
 
 def _name(piece: Piece) -> str:

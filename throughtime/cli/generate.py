@@ -64,16 +64,14 @@ def generate(arguments: argparse.Namespace) -> int:
     for name in ("out", "overwrite", "prompt_steps"):
         if getattr(arguments, name):
             raise UsageError(f"{flag(name)}: expected a model of music, found one of text, which goes to the screen")
-    length = arguments.length or LENGTH
+    length = None if arguments.endless else arguments.length or LENGTH
     prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     screen = console(quiet=arguments.quiet)
     if unknown := model.unknown_in(prompt):
         screen.print(f"--prompt: {unknown}", style="yellow")
     begun = time.perf_counter()
     if arguments.samples > 1 or arguments.json:
-        texts = model.generate(
-            prompt, length, samples=arguments.samples, seed=arguments.seed, sampling=sampling
-        )
+        texts = model.generate(prompt, length, samples=arguments.samples, seed=arguments.seed, sampling=sampling)
         written = sum(len(text) - len(prompt) for text in texts)
         if arguments.json:
             print_json({"texts": texts, "prompt": prompt, "seed": arguments.seed})
@@ -83,7 +81,7 @@ def generate(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write(prompt)
         written = 0
-        for _, piece in model.go_on(prompt, None if arguments.endless else length, seed=arguments.seed, sampling=sampling):
+        for _, piece in model.go_on(prompt, length, seed=arguments.seed, sampling=sampling):
             sys.stdout.write(piece)
             sys.stdout.flush()
             written += len(piece)

@@ -55,7 +55,7 @@ def _facts(model: Model) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    kind = {"classify": "classes", "rate": "grades", "label": "tags", "generate": "symbols", "compose": "chords"}[config.task]
+    kind = {"classify": "classes", "rate": "grades", "label": "tags"}.get(config.task, "symbols")
     other = {"rate": "numbers", "generate": "what comes next", "compose": "what sounds next"}.get(config.task)
     table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else other}")
     if model.labels:

@@ -18,10 +18,11 @@ __all__ = ["Meant", "add_music", "meant"]
 
 
 class Meant(NamedTuple):
-    """A task, and the settings of how its files are read."""
+    """A task, the settings of how its files are read, and what of its settings mean nothing for them."""
 
     task: str
     data: type[Config]
+    unmeant: frozenset[str] = frozenset()
 
     @property
     def settings(self) -> tuple[type[Config], ...]:
@@ -32,11 +33,11 @@ class Meant(NamedTuple):
     @property
     def names(self) -> set[str]:
         """What its flags set."""
-        return {name for config in self.settings for name in config.model_fields}
+        return {name for config in self.settings for name in config.model_fields} - self.unmeant
 
 
 TEXT, CHORDS = (Meant(task, TASKS[task].data) for task in ("generate", "compose"))
-EVENTS = Meant("generate", MusicConfig)
+EVENTS = Meant("generate", MusicConfig, frozenset({"lowercase", "min_count", "vocab_size", "split"}))
 
 
 def add_music(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +62,7 @@ def meant(arguments: argparse.Namespace) -> Meant:
     music, tokens = is_music(arguments.file), getattr(arguments, "tokens", None)
     if tokens == "event" and not music:
         raise UsageError(f"--tokens event: expected music, found other content in {arguments.file}")
-    if not music:
-        found = TEXT
-    else:
-        found = EVENTS if tokens == "event" else CHORDS
+    found = TEXT if not music else EVENTS if tokens == "event" else CHORDS
     for name in _given(arguments):
         if name in found.names:
             continue

@@ -28,7 +28,7 @@ HEAD = ("log_probability", "bits_per_character", "perplexity", "text")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR and FILE."""
     add_model(parser)
-    parser.add_argument("file", metavar="FILE", help="a file of lines, or - for standard input; of music a file or folder")
+    parser.add_argument("file", metavar="FILE", help="a file of lines, or - for standard input; or music")
     parser.add_argument("--encoding", default="utf-8", help="how its bytes are read (default: utf-8)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=score)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from throughtime.cli.common import makes_music
 from throughtime.cli.main import BEGUN
 from throughtime.cli.meaning import add_music, meant
 from throughtime.cli.options import add_config, read_config_flags
@@ -17,7 +18,7 @@ from throughtime.cli.screen import console, print_scores
 from throughtime.config import Config
 from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.identity import all_plain, plain
-from throughtime.data.music_files import read_pieces
+from throughtime.data.music_files import read_pieces, told_in_events
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.passage_files import read_passages
 from throughtime.data.store import Store, usual_cache
@@ -122,8 +123,11 @@ def train_task(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _files(options: DataConfig | SentenceConfig) -> Files:
-    return TextFiles(options) if isinstance(options, DataConfig) else SentenceFiles(options)
+def _files(options: Config) -> Files:
+    if isinstance(options, DataConfig):
+        return TextFiles(options)
+    assert isinstance(options, SentenceConfig)
+    return SentenceFiles(options)
 
 
 def _command(words: list[str]) -> str:
@@ -206,9 +210,7 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(
-    arguments: argparse.Namespace, options: Config, task: str, seed: int, screen: Console
-) -> Parts:
+def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, screen: Console) -> Parts:
     """The examples, parted, and what is said of them."""
     path, kind, example = arguments.file, TASKS[task].targets, _called(options, task)
     cache = arguments.cache or usual_cache()
@@ -216,6 +218,8 @@ def _read(
         meaning = Meaning(task, kind.value, kind.strata, example)
         if isinstance(options, MusicConfig):
             parts = read_pieces(path, options, seed, status.update)
+            if task == "generate":
+                parts = told_in_events(parts)
         elif isinstance(options, PassageConfig):
             parts = read_passages(path, options, meaning, seed, cache, status.update)
         else:
@@ -271,7 +275,6 @@ COMPOSES = (
     ("score {} FILE", "how probable each piece of a file is"),
     ("evaluate {} FILE", "measure it on other music"),
 )
-USES = {"generate": GENERATES, "compose": COMPOSES}
 """What to do with a model; ``{}`` is its folder."""
 
 
@@ -287,7 +290,9 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     if fitted.calibration is not None and fitted.valid is not None:
         screen.print(_calibrated(fitted.calibration, fitted.valid))
     screen.print(f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:")
-    uses = USES.get(fitted.model.config.task, ANSWERS)
+    uses = GENERATES if fitted.model.config.task == "generate" else ANSWERS
+    if makes_music(fitted.model):
+        uses = COMPOSES
     for command, words in (*uses, ("inspect {}", "what it is and how it learnt")):
         screen.print(f"  throughtime {command.format(out):<{len(str(out)) + 24}} {words}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from throughtime.data.readers.music import Music, read_music
 from throughtime.data.split import stratified_split
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["MusicSource", "as_texts", "open_pieces", "read_pieces"]
+__all__ = ["MusicSource", "as_texts", "open_pieces", "read_pieces", "told_in_events"]
 
 _SHARE = "0.1"
 
@@ -108,6 +108,12 @@ def as_texts(pieces: Sequence[Piece]) -> list[Example]:
     [Example(text='Pitch_60 Duration_2', label=None, path='a.mid', line=0)]
     """
     return [Example(" ".join(to_events(piece)), None, piece.path, piece.number) for piece in pieces]
+
+
+def told_in_events(parts: Parts) -> Parts:
+    """The same, each piece as the words of its events."""
+    told = {name: as_texts(getattr(parts, name)) for name in ("train", "valid", "test")}
+    return replace(parts, **told)
 
 
 def _named(music: Music) -> str:

@@ -16,7 +16,7 @@ from throughtime.data.streams import UNTOLD
 from throughtime.data.vocabulary import EOS, SOS, SPECIALS, UNK
 from throughtime.ragged import Ragged
 
-__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages"]
+__all__ = ["Documents", "Lines", "encode_documents", "encode_lines", "encode_passages", "encode_pieces"]
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,11 @@ class Lines(Dataset):
 
 
 def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents | Lines:
-    """Running text, or examples whose texts stand alone."""
+    """Running text, or examples whose texts stand alone; pieces of music are as long as texts, and read as those are."""
     if isinstance(examples, RunningText):
         return encode_documents(examples, vocabulary)
+    if vocabulary.config.tokens == "event":
+        return encode_pieces(examples, vocabulary)
     return encode_lines([example.text for example in examples], vocabulary, examples)
 
 
@@ -93,6 +95,20 @@ def encode_documents(text: RunningText, vocabulary: LanguageVocabulary) -> Docum
         torch.from_numpy(np.concatenate([np.zeros(0, vocabulary.dtype), *values])), [len(own) for own in values]
     )
     return Documents(inputs, characters=len(text) + sum(whole) if whole_text else 0)
+
+
+def encode_pieces(examples: Sequence[Any], vocabulary: LanguageVocabulary) -> Documents:
+    """Pieces of music as their events, each a document of its own.
+
+    >>> from throughtime.data.columns import Example
+    >>> from throughtime.data.language import LanguageConfig
+    >>> vocabulary = LanguageVocabulary.learn(["Pitch_0"], LanguageConfig(tokens="event"))
+    >>> encode_pieces([Example("Pitch_0 Pitch_2", None, "a.mid", 0)], vocabulary).inputs.to_list()
+    [[2, 4, 6, 3]]
+    """
+    rows = [[SOS, *vocabulary.encode(example.text).tolist(), EOS] for example in examples]
+    values = np.array([symbol for row in rows for symbol in row], vocabulary.dtype)
+    return Documents(Ragged.from_lengths(torch.from_numpy(values), [len(row) for row in rows]), examples=examples)
 
 
 def encode_lines(

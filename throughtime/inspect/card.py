@@ -87,6 +87,7 @@ Licence: for the owner of the model and its data to state.
 
 
 DOES = {
+    "event": "reads music as events and tells what comes next",
     "generate": "reads a text and tells what comes next",
     "compose": "reads music and tells which pitches sound next",
     "classify": "reads a text and tells its class",
@@ -107,8 +108,12 @@ COMPOSES = """\
     throughtime generate DIR --out new.mid
     throughtime score DIR FILE
     throughtime evaluate DIR FILE"""
-COMMANDS = {"generate": GENERATES, "compose": COMPOSES}
+COMMANDS = {"generate": GENERATES, "compose": COMPOSES, "event": COMPOSES}
 
+IMPORTS = {
+    "compose": "from throughtime.data.midi import write_midi\n\n",
+    "event": "from throughtime.data.events import from_events\nfrom throughtime.data.midi import write_midi\n\n",
+}
 CALLS = {
     "generate": """\
 model.generate("A text that goes on", length=200)  # new text
@@ -118,6 +123,10 @@ model.score(["a text", "another one"])             # how probable each is""",
 [piece] = model.generate(length=64, seed=1)  # new music
 write_midi("new.mid", piece)
 model.score([piece])                         # how probable it is""",
+    "event": """\
+[text] = model.generate(length=2000, seed=1)       # new music, as the words of its events
+write_midi("new.mid", from_events(text.split()))
+model.score([text])                                # how probable it is""",
     "classify": """\
 model.predict(["a text", "another one"])  # a class each
 model.answers(["a text", "another one"])  # a row each: the probability of each class""",
@@ -132,6 +141,7 @@ model.probabilities([["a", "sentence"], ["another"]])  # a table each: a row a w
 OWN_LIMITS = {
     "generate": "- What it writes sounds like its data and need not be true.",
     "compose": "- It knows no voices and no note struck again: a pitch in two steps that follow each other is held.",
+    "event": "- It knows neither voices nor bars, nor how loud a note is.",
     "classify": """\
 - {calibrated}
 - It always answers with one of its labels, also where none fits.""",
@@ -153,13 +163,14 @@ def write_card(path: Path, model: Model) -> None:
         OSError: when the file cannot be written.
     """
     config = model.config
+    kind = "event" if getattr(config.vocabulary, "tokens", "") == "event" else config.task
     content = CARD.format(
         title=_escape(model.task.targets.title()),
-        does=DOES[config.task],
-        commands=COMMANDS.get(config.task, ANSWERS),
-        imports="from throughtime.data.midi import write_midi\n\n" if config.task == "compose" else "",
-        calls=CALLS[config.task],
-        own_limits=OWN_LIMITS[config.task].format(calibrated=_calibrated(config.result)),
+        does=DOES[kind],
+        commands=COMMANDS.get(kind, ANSWERS),
+        imports=IMPORTS.get(kind, ""),
+        calls=CALLS[kind],
+        own_limits=OWN_LIMITS[kind].format(calibrated=_calibrated(config.result)),
         network=model.in_words(),
         scores=_scores(model),
         labels=_labels(model),
@@ -176,6 +187,8 @@ def _unknown(vocabulary: object) -> str:
     """What becomes of what training did not show."""
     if isinstance(vocabulary, RollConfig):
         return "- It refuses pitches beyond those that it knows, and steps of another length."
+    if getattr(vocabulary, "tokens", "") == "event":
+        return "- It has words for every pitch of MIDI; a note that lasts longer than 64 steps is told by several."
     what = {"word": "Words", "char": "Characters"}.get(getattr(vocabulary, "tokens", "word"), "Pieces")
     return f"- {what} that training did not show become `<unk>`: {_alike(vocabulary)}."
 

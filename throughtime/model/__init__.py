@@ -1,8 +1,9 @@
 """A trained model as a folder: save, load, predict, evaluate.
 
 ``config.json`` (with a format number and the other files' hashes), ``model.safetensors``, ``tokenizer.json`` (the
-``tokenizers`` library's own; of words that are read letter by letter ``characters.json`` too; of music ``rolls.json``), ``labels.json``; beside
-them ``metrics.jsonl``, ``report.html`` and ``README.md``. Nothing in it is ever executed.
+``tokenizers`` library's own; of words that are read letter by letter ``characters.json`` too; of chords ``rolls.json``
+instead), ``labels.json``; beside them ``metrics.jsonl``, ``report.html`` and ``README.md``. Nothing in it is ever
+executed.
 """
 
 from throughtime.model.base import Model, choose_device

@@ -173,8 +173,8 @@ class LanguageStepper:
         network: whose weights are copied; what it learns afterwards the stepper does not know.
         batch_size: ``B``.
 
-    Calling it: symbols ``[B]``, or vectors ``[B, V]``, give the scores ``[B, V]`` of the symbols to come. ``state`` is the network's, and can
-    be set.
+    Calling it: symbols ``[B]``, or vectors ``[B, V]``, give the scores ``[B, V]`` of those to come. ``state`` is the
+    network's, and can be set.
 
     >>> _ = torch.manual_seed(0)
     >>> network = LanguageNetwork(20, cell="gru", embedding_size=8, hidden_size=5).eval()

@@ -110,7 +110,7 @@ class Chords:
     @classmethod
     def from_json(cls, content: Any) -> Chords:
         """From what ``labels.json`` holds."""
-        own = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+        own: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
         return cls(**own)
 
     def to_json(self) -> Any:
@@ -239,7 +239,7 @@ def _intervals(values: Tensor, shares: Tensor) -> Tensor:
     for block in values.split(BLOCK):
         pairs += block.double().T @ block.double()
     by_chance = shares[:, None] * shares * len(values)
-    met, expected = (torch.stack([table.diagonal(apart).sum() for apart in range(width)]) for table in (pairs, by_chance))
+    met, expected = (torch.stack([t.diagonal(apart).sum() for apart in range(width)]) for t in (pairs, by_chance))
     ratios = (met + DOUBT) / (expected + DOUBT)
     ratios[0] = 1.0
     return ratios

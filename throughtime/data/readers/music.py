@@ -28,9 +28,7 @@ __all__ = ["Music", "Piece", "is_music", "read_music"]
 
 _PARTS = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "val": "valid", "test": "test"}
 _ENDINGS = (".mid", ".midi", ".mid.gz", ".midi.gz")
-_ROLLS = re.compile(
-    rb"""\s*(\{\s*"(train|valid|validation|dev|val|test)"\s*:\s*)?\[\s*\[\s*(\]|\[\s*(-?\d|\]))"""
-)
+_ROLLS = re.compile(rb"""\s*(\{\s*"(train|valid|validation|dev|val|test)"\s*:\s*)?\[\s*\[\s*(\]|\[\s*(-?\d|\]))""")
 _NAMED = {r"quarter": 1.0, r"8th|eighth": 0.5, r"16th|sixteenth": 0.25, r"32nd": 0.125}
 _STEPS = {1.0: "a quarter note", 0.5: "an 8th note", 0.25: "a 16th note", 0.125: "a 32nd note"}
 _SIXTEENTH = 0.25

@@ -83,7 +83,7 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
 
 def _shown(model: Model, evidence: Evidence) -> list[str]:
     if isinstance(model, LanguageModel):
-        return [*sample(evidence.written), *positions(evidence.foretold), *hardest(model, evidence.foretold)]
+        return [*sample(model, evidence.written), *positions(evidence.foretold), *hardest(model, evidence.foretold)]
     if isinstance(model, ComposerModel):
         return _of_music(model, evidence)
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from throughtime.data.batches import Batch, Dataset
+from throughtime.data.events import from_events
 from throughtime.data.streams import Streams
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.inspect.card import shown_part
-from throughtime.inspect.report.page import figure, grid, note, section, table
+from throughtime.inspect.report.page import details, figure, grid, note, section, table
 from throughtime.model import LanguageModel
 from throughtime.tasks.answering import answering
 
@@ -112,12 +113,24 @@ def written(model: LanguageModel) -> str:
 # ---- the sections ----
 
 
-def sample(text: str) -> list[str]:
+def sample(model: LanguageModel, text: str) -> list[str]:
     """What it wrote; none without."""
     if not text:
         return []
-    words = "It begins with nothing, at temperature 0.8."
-    return [section("What it writes", f'<pre class="written">{escape(text)}</pre>\n{note(words)}')]
+    words = note("It begins with nothing, at temperature 0.8.")
+    told = f'<pre class="written">{escape(text)}</pre>'
+    if model.vocabulary.config.tokens == "event":
+        told = _rolled(model, text) + details("In its words", told)
+    return [section("What it writes", f"{told}\n{words}")]
+
+
+def _rolled(model: LanguageModel, text: str) -> str:
+    """Events as the piano roll that they mean."""
+    from throughtime.inspect.roll import draw_rolls
+
+    piece = from_events(text.split(), model.config.data["source"]["quarters"])
+    [picture] = draw_rolls([("made", piece)], "roll", made=[True])
+    return grid([figure("Made", picture)])
 
 
 def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:

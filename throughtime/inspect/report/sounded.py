@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -125,8 +124,8 @@ def beside_the_real(pieces: Composed | None) -> list[str]:
     measured = table(("", "real", "made"), rows, "lnn", "Listening by measure")
     words = (
         f"The first of {len(pieces.made)} pieces made at temperature 1, and of {len(pieces.real)} held out; at most "
-        f"{MOST_QUARTERS} quarter notes are drawn. The table measures all of them. A roll tells no voices: voice 1 is the "
-        "highest note of the chords that have as many notes as most have. What is struck again shows as held."
+        f"{MOST_QUARTERS} quarter notes are drawn. The table measures all of them. A roll tells no voices: voice 1 is "
+        "the highest note of the chords that have as many notes as most have. What is struck again shows as held."
     )
     return [section("What it writes", f"{rolls}\n{measured}\n{note(words)}")]
 
@@ -170,8 +169,8 @@ def hard_pitches(model: ComposerModel, parts: Mapping[str, Sounded]) -> list[str
     heads = ("pitch", "sounds in", "expected then", "nats a frame", "of all nats")
     costliest = table(heads, rows, "lnnnn", "The costliest pitches", tall=True)
     told = note(
-        f"On the {name} data. “Expected then” is the probability that the pitch was given, on average over the frames in "
-        "which it sounds."
+        f"On the {name} data. “Expected then” is the probability that the pitch was given, on average over the frames "
+        "in which it sounds."
     )
     return [section("The hardest pitches", f"{grid([picture, f'<div><h3>Costliest</h3>{costliest}</div>'])}{told}")]
 
@@ -212,7 +211,7 @@ def memory(parts: Mapping[str, Sounded]) -> list[str]:
         return []
     name, part = shown
     rows = []
-    for (begin, end), count, nats in zip(pairwise((*EDGES, None)), part.places, part.place_nats, strict=True):
+    for begin, end, count, nats in zip(EDGES, (*EDGES[1:], None), part.places, part.place_nats, strict=True):
         if count:
             rows.append([_span(begin, end), f"{count:,.0f}", f"{nats / count:.2f}"])
     told = "The first is told from nothing; what follows, from all that was heard before."
