@@ -71,7 +71,9 @@ def generate(arguments: argparse.Namespace) -> int:
         screen.print(f"--prompt: {unknown}", style="yellow")
     begun = time.perf_counter()
     if arguments.samples > 1 or arguments.json:
-        texts = model.generate(prompt, length, samples=arguments.samples, seed=arguments.seed, sampling=sampling)
+        texts = model.generate(
+            prompt, arguments.length or LENGTH, samples=arguments.samples, seed=arguments.seed, sampling=sampling
+        )
         written = sum(len(text) - len(prompt) for text in texts)
         if arguments.json:
             print_json({"texts": texts, "prompt": prompt, "seed": arguments.seed})

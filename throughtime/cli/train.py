@@ -26,7 +26,7 @@ from throughtime.data.tagged import SentenceConfig, SentenceFiles
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.fit import OWN_FILES, Fitted, fit
 from throughtime.inspect.words import seconds_in_words
-from throughtime.model import ModelConfig, RunConfig, read_config, training_of
+from throughtime.model import Model, ModelConfig, RunConfig, read_config, training_of
 from throughtime.prepare import Splits
 from throughtime.tasks import TASKS
 from throughtime.tasks.targets import PIECES
@@ -290,11 +290,14 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     if fitted.calibration is not None and fitted.valid is not None:
         screen.print(_calibrated(fitted.calibration, fitted.valid))
     screen.print(f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:")
-    uses = GENERATES if fitted.model.config.task == "generate" else ANSWERS
-    if makes_music(fitted.model):
-        uses = COMPOSES
-    for command, words in (*uses, ("inspect {}", "what it is and how it learnt")):
+    for command, words in (*_uses(fitted.model), ("inspect {}", "what it is and how it learnt")):
         screen.print(f"  throughtime {command.format(out):<{len(str(out)) + 24}} {words}")
+
+
+def _uses(model: Model) -> tuple[tuple[str, str], ...]:
+    if makes_music(model):
+        return COMPOSES
+    return GENERATES if model.config.task == "generate" else ANSWERS
 
 
 def _calibrated(calibration: dict[str, Any], valid: dict[str, Any]) -> str:

@@ -112,8 +112,8 @@ def as_texts(pieces: Sequence[Piece]) -> list[Example]:
 
 def told_in_events(parts: Parts) -> Parts:
     """The same, each piece as the words of its events."""
-    told = {name: as_texts(getattr(parts, name)) for name in ("train", "valid", "test")}
-    return replace(parts, **told)
+    train, valid, test = (as_texts(list(part)) for part in (parts.train, parts.valid, parts.test))
+    return replace(parts, train=train, valid=valid, test=test)
 
 
 def _named(music: Music) -> str:

@@ -64,7 +64,7 @@ class Lines(Dataset):
 
 
 def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents | Lines:
-    """Running text, or examples whose texts stand alone; pieces of music are as long as texts, and read as those are."""
+    """Running text, or examples whose texts stand alone; pieces of music are long, and read as running text is."""
     if isinstance(examples, RunningText):
         return encode_documents(examples, vocabulary)
     if vocabulary.config.tokens == "event":

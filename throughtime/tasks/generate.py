@@ -110,10 +110,15 @@ class NextSymbol:
         """A symbol, as people call it."""
         return {"char": "character", "byte": "byte", "word": "word", "bpe": "piece", "event": "event"}[self.tokens]
 
+    @property
+    def a_token(self) -> str:
+        """One of them."""
+        return f"an {self.token}" if self.token == "event" else f"a {self.token}"
+
     def in_words(self) -> str:
         """What guessing would reach."""
         return (
-            f"guessing by frequency alone costs {self.guessing:.3f} nats a {self.token} "
+            f"guessing by frequency alone costs {self.guessing:.3f} nats {self.a_token} "
             f"(perplexity {math.exp(self.guessing):,.1f})"
         )
 
@@ -168,7 +173,7 @@ class Generator(nn.Module):
         """What is told of it; the first is what weights are chosen by."""
         letters = self.targets.tokens in ("char", "byte")
         measures = (
-            Measure("nll", f"nats a {self.targets.token}", curve=False),  # as the loss
+            Measure("nll", f"nats {self.targets.a_token}", curve=False),  # as the loss
             Measure("perplexity", "perplexity", curve=not letters),
             Measure("bits_per_character", "bits a character", curve=letters),
         )
