@@ -112,7 +112,8 @@ def as_texts(pieces: Sequence[Piece]) -> list[Example]:
 
 def told_in_events(parts: Parts) -> Parts:
     """The same, each piece as the words of its events."""
-    train, valid, test = (as_texts(list(part)) for part in (parts.train, parts.valid, parts.test))
+    pieces: list[Any] = [parts.train, parts.valid, parts.test]
+    train, valid, test = map(as_texts, pieces)
     return replace(parts, train=train, valid=valid, test=test)
 
 
