@@ -229,7 +229,9 @@ def test_music_is_told_by_its_beginning_or_its_name(midi, write, tmp_path):
     assert all(map(is_music, (path, unnamed, packed, tmp_path)))
     assert all(is_music(write("a.json", text)) for text in ('{"valid": [[[60', "[[[60, 67]]]", " [\n[], [[]", "[[[],"))
     assert is_music(write("a.json.gz", gzip.compress(b"[[[-1, 60]]]")))
-    assert not any(is_music(write("a.json", text)) for text in ("[[60]]", '{"text": [[[60', '[[["a"]]]', "{}", "[[Link]]"))
+    assert not any(
+        is_music(write("a.json", text)) for text in ("[[60]]", '{"text": [[[60', '[[["a"]]]', "{}", "[[Link]]")
+    )
     assert not is_music(write("a.csv", "text,label\n"))
     assert not is_music(write("texts/a.txt", "text").parent)
 

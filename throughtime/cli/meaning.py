@@ -70,7 +70,8 @@ def meant(arguments: argparse.Namespace) -> Meant:
             raise UsageError(f"{flag(name)}: expected music, found other content in {arguments.file}")
         if found is CHORDS and name in EVENTS.names:
             raise UsageError(f"{flag(name)}: expected text, or --tokens event, found music in {arguments.file}")
-        raise UsageError(f"{flag(name)}: expected an option that events have, found one of {_of(name)} alone")
+        kind = "music has" if found is CHORDS else "events have"
+        raise UsageError(f"{flag(name)}: expected an option that {kind}, found one of {_of(name)} alone")
     return found
 
 

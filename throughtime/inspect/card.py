@@ -264,6 +264,8 @@ def _labels(model: Model) -> str:
         if isinstance(model.vocabulary, Rolls):
             low, high = (pitch_name(pitch) for pitch in (model.vocabulary.lowest, model.vocabulary.highest))
             return f"Any chord of the {len(model.vocabulary)} pitches from {low} to {high}."
+        if getattr(model.config.vocabulary, "tokens", "") == "event":
+            return "Any music."
         return "Any text." if model.config.task == "generate" else "Any number."
     spans = names != model.labels
     f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})
