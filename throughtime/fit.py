@@ -372,7 +372,7 @@ def _summary(model: Model, ready: Prepared, batches: Batched, plan: Plan, resume
         cut=ready.facts.cut,
         tokens=batches.budget,
         targets=model.task.targets.in_words(),
-        names=TASKS[model.config.task].names,
+        names=model.names,
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         plan=plan,
         score=model.task.measures[0],

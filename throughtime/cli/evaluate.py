@@ -7,7 +7,6 @@ from pathlib import Path
 
 from throughtime.cli.common import add_model, open_labelled, open_model, print_json
 from throughtime.cli.screen import console, print_scores
-from throughtime.tasks import TASKS
 
 __all__ = ["add_arguments"]
 
@@ -39,6 +38,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({name: value for name, value in metrics.items() if name != "confusion"})
     else:
-        names = TASKS[model.config.task].names
+        names = model.names
         print_scores(console(stderr=False), model.task.measures, names, {arguments.file.name: metrics})
     return 0

@@ -9,15 +9,14 @@ from typing import Any
 
 from rich.table import Table
 
-from throughtime.cli.common import add_model, makes_music, open_model, print_json
+from throughtime.cli.common import add_model, open_model, print_json
 from throughtime.cli.screen import console, print_scores, sparkline
 from throughtime.data.music import Rolls
 from throughtime.data.piece import pitch_name
 from throughtime.errors import ModelError
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
-from throughtime.tasks import TASKS
-from throughtime.tasks.targets import PIECES, Measure
+from throughtime.tasks.targets import Measure
 
 __all__ = ["add_arguments"]
 
@@ -40,10 +39,10 @@ def inspect(arguments: argparse.Namespace) -> int:
         return 0
     screen = console(stderr=False)
     screen.print(_facts(model))
-    config, result = model.config, model.config.result
+    result = model.config.result
     scores = {name: result[name] for name in ("valid", "test") if result.get(name)}
     if scores:
-        print_scores(screen, model.task.measures, TASKS[config.task].names, scores)
+        print_scores(screen, model.task.measures, model.names, scores)
     _print_curve(screen, curve, score)
     screen.print(f"\nThe whole report: {arguments.model / 'report.html'}")
     return 0
@@ -66,7 +65,7 @@ def _facts(model: Model) -> Table:
         table.add_row("pitches", f"{len(model.vocabulary)}, {low} to {high}")
     else:
         table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
-    example = PIECES.example if makes_music(model) else TASKS[config.task].names.example
+    example = model.names.example
     for name in ("train", "valid", "test"):
         part: dict[str, Any] = data.get(name) or {}
         if part.get("rows"):

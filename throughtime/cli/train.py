@@ -286,7 +286,7 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
         model = fitted.model
-        print_scores(screen, model.task.measures, TASKS[model.config.task].names, scores)
+        print_scores(screen, model.task.measures, model.names, scores)
     if fitted.calibration is not None and fitted.valid is not None:
         screen.print(_calibrated(fitted.calibration, fitted.valid))
     screen.print(f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:")

@@ -12,7 +12,7 @@ from throughtime.data.music import RollConfig, Rolls
 from throughtime.data.piece import pitch_name
 from throughtime.model import Model
 from throughtime.storage import write_atomically
-from throughtime.tasks import TASKS, Tags
+from throughtime.tasks import Tags
 from throughtime.tasks.targets import Measure
 
 __all__ = ["PARTS", "interval", "named", "shown_part", "write_card"]
@@ -174,7 +174,7 @@ def write_card(path: Path, model: Model) -> None:
         network=model.in_words(),
         scores=_scores(model),
         labels=_labels(model),
-        data=_data(config.data, TASKS[config.task].names.example),
+        data=_data(config.data, model.names.example),
         settings=_settings(model),
         unknown=_unknown(config.vocabulary),
         version=config.throughtime,
@@ -220,7 +220,7 @@ def interval(share: float, count: float) -> tuple[float, float]:
 
 def _scores(model: Model) -> str:
     result, measures = model.config.result, model.task.measures
-    counted, called = TASKS[model.config.task].names.counted[-1]
+    counted, called = model.names.counted[-1]
     found = {name: result[part] for part, name in PARTS.items() if result.get(part)}
     if not found:
         return "No data was held out, so nothing is known of how well it does."

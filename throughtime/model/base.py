@@ -20,11 +20,12 @@ from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, UsageError
 from throughtime.model.config import ModelConfig, settings_hash
 from throughtime.storage import sha256, write_atomically, write_tensors
-from throughtime.tasks import Task
+from throughtime.tasks import TASKS, Task
 from throughtime.tasks.compose import ComposerConfig
 from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
+from throughtime.tasks.targets import Names
 from throughtime.train.config import TrainConfig
 
 __all__ = ["Model", "choose_device", "recurrence_in_words"]
@@ -55,6 +56,11 @@ class Model(ABC):
     def labels(self) -> list[str]:
         """The classes, tags or grades, in the order of the probabilities' columns; empty where there are none."""
         return self.task.targets.labels
+
+    @property
+    def names(self) -> Names:
+        """What its data is called."""
+        return TASKS[self.config.task].names
 
     # ---- using it ----
 

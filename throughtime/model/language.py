@@ -24,6 +24,7 @@ from throughtime.nn.language import State
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
 from throughtime.tasks.generate import Generator, GeneratorConfig
+from throughtime.tasks.targets import EVENTS, Names
 from throughtime.train.config import TrainConfig
 
 __all__ = ["LanguageModel", "Scored"]
@@ -78,6 +79,11 @@ class LanguageModel(Model):
 
     vocabulary: LanguageVocabulary
     task: Generator
+
+    @property
+    def names(self) -> Names:
+        """What its data is called."""
+        return EVENTS if self.vocabulary.config.tokens == "event" else super().names
 
     # ---- new text ----
 

@@ -22,11 +22,11 @@ from throughtime.inspect.report.sentences import worst_sentences
 from throughtime.inspect.report.sounded import (
     Composed,
     Sounded,
+    along,
     beside_the_real,
     composed,
     hard_pitches,
     hard_sizes,
-    memory,
     sounded,
 )
 from throughtime.inspect.report.tags import tag_confusions
@@ -115,7 +115,7 @@ def _of_music(model: ComposerModel, evidence: Evidence) -> list[str]:
         *beside_the_real(evidence.composed),
         *hard_pitches(model, evidence.sounded),
         *hard_sizes(evidence.sounded),
-        *memory(evidence.sounded),
+        *along(evidence.sounded),
     ]
 
 

@@ -18,12 +18,12 @@ from throughtime.inspect.listening import comparison
 from throughtime.inspect.report.page import figure, grid, note, section, table
 from throughtime.model import ComposerModel
 
-__all__ = ["Composed", "Sounded", "beside_the_real", "composed", "hard_pitches", "hard_sizes", "memory", "sounded"]
+__all__ = ["Composed", "Sounded", "along", "beside_the_real", "composed", "hard_pitches", "hard_sizes", "sounded"]
 
 PIECES = 16
 """That are made, to be measured beside as many real ones."""
 
-HARDEST = 20
+HARDEST = 12
 EDGES = (0, 1, 2, 4, 8, 16, 32, 64)
 """Steps of a piece after which a new row of its places begins."""
 
@@ -166,11 +166,11 @@ def hard_pitches(model: ComposerModel, parts: Mapping[str, Sounded]) -> list[str
         ]
         for place in np.argsort(-part.pitches, kind="stable")[:HARDEST].tolist()
     ]
-    heads = ("pitch", "sounds in", "expected then", "nats a frame", "of all nats")
-    costliest = table(heads, rows, "lnnnn", "The costliest pitches", tall=True)
+    heads = ("pitch", "sounds in", "expected", "nats", "of all")
+    costliest = table(heads, rows, "lnnnn", "The costliest pitches")
     told = note(
-        f"On the {name} data. “Expected then” is the probability that the pitch was given, on average over the frames "
-        "in which it sounds."
+        f"On the {name} data. Nats are those a frame; expected is the probability that the pitch was given, on "
+        "average over the frames in which it sounds."
     )
     return [section("The hardest pitches", f"{grid([picture, f'<div><h3>Costliest</h3>{costliest}</div>'])}{told}")]
 
@@ -204,7 +204,7 @@ def hard_sizes(parts: Mapping[str, Sounded]) -> list[str]:
     return [section("How many notes at once", f"{table(heads, rows, 'nnnnn', 'By notes at once')}{_on(name)}")]
 
 
-def memory(parts: Mapping[str, Sounded]) -> list[str]:
+def along(parts: Mapping[str, Sounded]) -> list[str]:
     """What frames cost by their place in the piece."""
     shown = shown_part(parts)
     if shown is None:
@@ -216,7 +216,7 @@ def memory(parts: Mapping[str, Sounded]) -> list[str]:
             rows.append([_span(begin, end), f"{count:,.0f}", f"{nats / count:.2f}"])
     told = "The first is told from nothing; what follows, from all that was heard before."
     content = table(("frame of the piece", "frames", "nats each"), rows, "lnn", "By place in the piece")
-    return [section("What its memory is worth", f"<p>{told}</p>{content}{_on(name)}")]
+    return [section("Along a piece", f"<p>{told}</p>{content}{_on(name)}")]
 
 
 def _span(begin: int, end: int | None) -> str:
