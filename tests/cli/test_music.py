@@ -234,6 +234,22 @@ def test_what_the_user_holds_out_comes_before_the_files_own_parts(run, music, tm
     assert "30 to learn from, 6 to test on" in err
 
 
+def test_without_anything_held_out_the_page_shows_what_is_made(run, music, tmp_path):
+    words = ["train", "generate", music / "more.json", "--out", tmp_path / "m", *CHORDS, "--epochs", "1"]
+    assert run(*words, "--valid", "0").code == 0
+    page = (tmp_path / "m" / "report.html").read_text()
+    assert "Piano roll, Made" in page
+    assert "Piano roll, Real" not in page
+
+
+def test_another_grid_is_told(run, music, tmp_path):
+    (tmp_path / "tunes-16th.json").write_text("[[[60]]]")
+    told = "tunes-16th.json: expected steps of 1 quarter notes, found a name that says 0.25"
+    for words in (["evaluate", music / "chords"], ["score", music / "events"]):
+        code, _, err = run(*words, tmp_path / "tunes-16th.json")
+        assert (code, told in err) == (2, True)
+
+
 def test_pieces_in_two_parts_are_said(run, tmp_path):
     pieces = [tune(seed) for seed in range(6)]
     (tmp_path / "a.json").write_text(json.dumps({"train": pieces, "valid": [tune(9)], "test": [pieces[2], tune(8)]}))

@@ -18,7 +18,7 @@ from throughtime.data.events import from_events, to_events
 from throughtime.data.midi import need_symusic, write_midi
 from throughtime.data.music_files import as_texts, open_pieces
 from throughtime.data.piece import Piece, pitch_name
-from throughtime.data.readers.music import read_music
+from throughtime.data.readers.music import read_alike
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.errors import UsageError
 from throughtime.model import ComposerModel, LanguageModel
@@ -146,7 +146,7 @@ def _prompt(arguments: argparse.Namespace, quarters: float, screen: Console) -> 
             raise UsageError("--prompt-steps: expected a --prompt to take them from, found none")
         return None
     steps = arguments.prompt_steps or PROMPT_STEPS
-    music = read_music(arguments.prompt, quarters)
+    music = read_alike(arguments.prompt, quarters)
     first, several = music.pieces[0], len(music.pieces) > 1
     which = f"the first of its {len(music.pieces):,} pieces" if several else "its"
     screen.print(f"{arguments.prompt}: begins with {which}{':' * several} first {min(steps, len(first)):,} steps")

@@ -13,7 +13,7 @@ from throughtime.data.events import to_events
 from throughtime.data.identity import all_plain, content_hash
 from throughtime.data.parts import Parts, Said, share_of
 from throughtime.data.piece import Piece
-from throughtime.data.readers.music import Music, read_music
+from throughtime.data.readers.music import Music, read_alike, read_music
 from throughtime.data.split import stratified_split
 from throughtime.errors import DataError, UsageError
 
@@ -60,7 +60,7 @@ def read_pieces(path: Path, options: MusicConfig, seed: int, said: Said = lambda
             notes.append(f"its own part {name} is left out, since --{name} says {wanted}: {_pieces(own)}")
         share = share_of(name, wanted if wanted is not None or name == "test" else _SHARE)
         if share is None:
-            other = read_music(wanted, music.quarters)
+            other = read_alike(wanted, music.quarters)
             parts[name], files[name] = other.parts.get(name) or other.pieces, Path(wanted)
         elif share:
             kept, held = stratified_split([""] * len(parts["train"]), share, seed)
@@ -91,7 +91,7 @@ def open_pieces(path: Path, source: MusicSource, part: str | None = None) -> tup
         DataError: it cannot be read.
         UsageError: it has no part of that name.
     """
-    music = read_music(path, source.quarters)
+    music = read_alike(path, source.quarters)
     if part is None:
         part = "test" if "test" in music.parts else "all"
     if part == "all":

@@ -60,7 +60,7 @@ class Sounded:
 
 @dataclass(frozen=True)
 class Composed:
-    """What a model makes, and real pieces that it was not learnt from."""
+    """What a model makes, and real pieces that it was not learnt from, if there are any."""
 
     made: Sequence[Piece]
     real: Sequence[Piece]
@@ -100,7 +100,7 @@ def composed(model: ComposerModel, real: Sequence[Piece]) -> Composed | None:
     """Samples of what the model makes, the same chance each time, and real pieces to hold against them."""
     shown = [piece for piece in real if any(piece.steps)][:PIECES]
     made = [piece for piece in model.generate(samples=PIECES, seed=1) if any(piece.steps)]
-    return Composed(made, shown) if made and shown else None
+    return Composed(made, shown) if made else None
 
 
 def _array(values: Tensor) -> np.ndarray:
@@ -117,15 +117,19 @@ def beside_the_real(pieces: Composed | None) -> list[str]:
         return []
     from throughtime.inspect.roll import MOST_QUARTERS, draw_rolls
 
-    titles = ["Made", "Real"]
-    pictures = draw_rolls([("made", pieces.made[0]), ("real", pieces.real[0])], "roll", made=[True, False])
-    rolls = grid([figure(title, picture) for title, picture in zip(titles, pictures, strict=True)])
+    shown = [("Made", pieces.made[0]), *(("Real", piece) for piece in pieces.real[:1])]
+    pictures = draw_rolls(shown, "roll", made=[True, False])
+    rolls = grid([figure(title, picture) for (title, _), picture in zip(shown, pictures, strict=True)])
+    drawn = f"at most {MOST_QUARTERS} quarter notes are drawn"
+    if not pieces.real:
+        words = f"The first of {len(pieces.made)} pieces made at temperature 1; {drawn}."
+        return [section("What it writes", f"{rolls}\n{note(words)}")]
     rows = [[escape(cell) for cell in row] for row in comparison(pieces.real, pieces.made)]
     measured = table(("", "real", "made"), rows, "lnn", "Listening by measure")
     words = (
-        f"The first of {len(pieces.made)} pieces made at temperature 1, and of {len(pieces.real)} held out; at most "
-        f"{MOST_QUARTERS} quarter notes are drawn. The table measures all of them. A roll tells no voices: voice 1 is "
-        "the highest note of the chords that have as many notes as most have. What is struck again shows as held."
+        f"The first of {len(pieces.made)} pieces made at temperature 1, and of {len(pieces.real)} held out; {drawn}. "
+        "The table measures all of them. A roll tells no voices: voice 1 is the highest note of the chords that have "
+        "as many notes as most have. What is struck again shows as held."
     )
     return [section("What it writes", f"{rolls}\n{measured}\n{note(words)}")]
 
