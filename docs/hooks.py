@@ -7,21 +7,23 @@ from typing import Any
 
 from throughtime.cli.options import flag
 from throughtime.config import Config
-from throughtime.data.config import DataConfig, PassageConfig
+from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.music import RollConfig
 from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.inspect.lab.vanishing import VanishingConfig
 from throughtime.model import RunConfig
-from throughtime.tasks import ClassifierConfig, GeneratorConfig, LabelerConfig, RaterConfig
-from throughtime.train.config import PassageTrainConfig, TrainConfig
+from throughtime.tasks import ClassifierConfig, ComposerConfig, GeneratorConfig, LabelerConfig, RaterConfig
+from throughtime.train.config import MusicTrainConfig, PassageTrainConfig, TrainConfig
 
 SETTINGS = (
     *(DataConfig, VocabularyConfig, ClassifierConfig, RaterConfig),
     *(SentenceConfig, LexiconConfig, LabelerConfig),
     *(PassageConfig, LanguageConfig, GeneratorConfig, PassageTrainConfig, SamplingConfig),
+    *(MusicConfig, RollConfig, ComposerConfig, MusicTrainConfig),
     *(TrainConfig, RunConfig, VanishingConfig),
 )
 CONFIGS = {config.__name__: config for config in SETTINGS}

@@ -23,16 +23,18 @@ from throughtime.inspect.report import (
     Answered,
     Evidence,
     answered,
+    composed,
     foretold,
     labelled,
+    sounded,
     text_lengths,
     write_report,
     written,
 )
-from throughtime.model import FILES, LanguageModel, Model, ModelConfig, choose_device, read_config
+from throughtime.model import FILES, ComposerModel, LanguageModel, Model, ModelConfig, choose_device, read_config
 from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Generator, Labeler, LabelerConfig, Task
+from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Composer, Generator, Labeler, LabelerConfig, Task
 from throughtime.tasks.classify import certainty
 from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
@@ -228,6 +230,8 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
     if isinstance(model, LanguageModel):
         return _language(model, outcome, held_out, shown=shown)
+    if isinstance(model, ComposerModel):
+        return _music(model, outcome, held_out, shown=shown)
     if isinstance(task, Labeler):
         return _labels(model, outcome, ready, held_out, shown=shown)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
@@ -251,6 +255,18 @@ def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Datase
     costs = {name: cost for name, (_, cost) in found.items()}
     evidence = Evidence(foretold=costs, written=written(model))
     told = {name: own for name, (own, _) in found.items()}
+    return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
+
+
+def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+    """The same of a model of chords."""
+    if not shown:
+        scores = {name: model.task.evaluate(model.batches(part)) for name, part in parts.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+    found = {name: sounded(model, part) for name, part in parts.items()}
+    told = {name: own for name, (own, _) in found.items()}
+    real = parts["test" if "test" in parts else "valid"].examples if parts else ()
+    evidence = Evidence(sounded={name: cost for name, (_, cost) in found.items()}, composed=composed(model, real))
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
@@ -284,7 +300,7 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
     ``fits`` is the part that a temperature is found on, which comes first.
     """
     task, before = model.task, None
-    assert not isinstance(task, Labeler | Generator)
+    assert not isinstance(task, Labeler | Generator | Composer)
     outputs, targets = task.examine(model.batches(part))
     if isinstance(task, Classifier) and task.temperature is not None:
         before = certainty(outputs.softmax(1), targets)
@@ -314,6 +330,10 @@ def _reach(task: Task, data: Dataset) -> Reach | None:
         inputs, targets = stretches(data, SEQUENCES, STEPS)
         chunk = task.config.chunk if isinstance(data, Documents) else 0
         return measure(task, inputs, targets, step=task.targets.token, chunk=chunk)
+    if isinstance(task, Composer):
+        rows = torch.arange(len(data))
+        heard = data.take(rows)
+        return measure(task, heard, heard.with_values(data.take_targets(rows)), step="frame")
     if data.targets is None:
         return None
     return measure(task, data.inputs, data.targets, step="word" if isinstance(task, Labeler) else "step")
@@ -368,7 +388,7 @@ def _summary(model: Model, ready: Prepared, batches: Batched, plan: Plan, resume
         cut=ready.facts.cut,
         tokens=batches.budget,
         targets=model.task.targets.in_words(),
-        names=TASKS[model.config.task].names,
+        names=model.names,
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         plan=plan,
         score=model.task.measures[0],

@@ -19,6 +19,7 @@ from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
+from throughtime.data.music import Frames, RollConfig, Rolls
 from throughtime.data.passages import Documents, Lines, encode_passages, encode_passages_into, open_kept
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
@@ -31,7 +32,7 @@ from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
-from throughtime.tasks import TASKS, Classes, LabelerConfig, NextSymbol, Numbers, Tags
+from throughtime.tasks import TASKS, Chords, Classes, LabelerConfig, NextSymbol, Numbers, Tags
 from throughtime.tasks.tags import wholly_seen
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
@@ -40,7 +41,7 @@ _PIECES_FROM = 1 << 26
 """Characters that byte-pair pieces are learnt from at most: the library holds all that differs in them in memory."""
 
 Said = Callable[[str], None]
-Targets = Classes | Numbers | Tags | NextSymbol
+Targets = Classes | Numbers | Tags | NextSymbol | Chords
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Prepared:
         start: what words begin with, if it was made elsewhere.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls
     targets: Targets
     facts: Facts
     train: Dataset
@@ -137,6 +138,8 @@ def prepare(
     """
     if config.task == "generate":
         return _of_passages(splits, config, like, said)
+    if config.task == "compose":
+        return _of_pieces(splits, config, like)
     targets: Any = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
     parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if isinstance(targets, Tags):
@@ -211,6 +214,17 @@ def _blocks(examples: Any, config: LanguageConfig) -> Iterator[str]:
         return (example.text for example in examples)
     every = -(-len(examples) // _PIECES_FROM) if config.tokens == "bpe" else 1
     return islice((block for _, block in examples.pieces()), None, None, every)
+
+
+def _of_pieces(splits: Splits, config: ModelConfig, like: Model | None) -> Prepared:
+    assert isinstance(config.vocabulary, RollConfig)
+    parts = (splits.train, splits.valid, splits.test)
+    # All parts say how far the keys reach: a pitch beyond them could not be told at all.
+    rolls = like.vocabulary if like else Rolls.fit([p for part in parts for p in part], keys=config.vocabulary.keys)
+    assert isinstance(rolls, Rolls)
+    train, valid, test = (Frames(rolls.encode(part, torch.uint8), examples=part) for part in parts)
+    targets = Chords.learn(train.inputs, rolls.quarters)
+    return Prepared(rolls, targets, Facts([], None, 0), train, valid, test)
 
 
 def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:

@@ -227,6 +227,11 @@ def test_music_is_told_by_its_beginning_or_its_name(midi, write, tmp_path):
     unnamed, packed = write("tune", path.read_bytes()), write("tune.mid.gz", gzip.compress(path.read_bytes()))
     assert all(read_music(file).format == "midi" for file in (path, unnamed, packed))
     assert all(map(is_music, (path, unnamed, packed, tmp_path)))
+    assert all(is_music(write("a.json", text)) for text in ('{"valid": [[[60', "[[[60, 67]]]", " [\n[], [[]", "[[[],"))
+    assert is_music(write("a.json.gz", gzip.compress(b"[[[-1, 60]]]")))
+    assert not any(
+        is_music(write("a.json", text)) for text in ("[[60]]", '{"text": [[[60', '[[["a"]]]', "{}", "[[Link]]")
+    )
     assert not is_music(write("a.csv", "text,label\n"))
     assert not is_music(write("texts/a.txt", "text").parent)
 
@@ -333,13 +338,13 @@ def test_what_is_outside_has_its_place():
 
 def test_rolls_are_saved_as_json(tmp_path):
     path = tmp_path / "rolls.json"
-    Rolls(30, 90, 0.25).save(path)
+    Rolls(30, 90, 0.25).save(tmp_path)
     assert json.loads(path.read_text()) == {"lowest": 30, "highest": 90, "quarters": 0.25}
-    assert Rolls.load(path) == Rolls(30, 90, 0.25)
+    assert Rolls.load(tmp_path) == Rolls(30, 90, 0.25)
     for content in ("", "[]", "{}x", '{"lowest": 90, "highest": 30}', '{"high": 3}', '{"lowest": "a"}'):
         path.write_text(content)
         with pytest.raises(ModelError, match="expected the range of a piano roll's pitches"):
-            Rolls.load(path)
+            Rolls.load(tmp_path)
 
 
 def test_the_measure_is_that_of_the_literature():

@@ -132,3 +132,33 @@ def test_changes_are_those_of_each_sequence():
     wanted = torch.cat([sequence.diff(dim=0) for sequence in batch])
     assert len(found) == len(wanted) == 5
     assert torch.allclose(found.square().sum(), wanted.square().sum())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_vectors_are_read_in_the_place_of_symbols(cell):
+    torch.manual_seed(3)
+    net = LanguageNetwork(7, cell=cell, embedding_size=None, hidden_size=5, num_layers=2).eval()
+    vectors = torch.rand(3, 4, 7)
+    whole, end = scores(net, Ragged.from_lengths(vectors.flatten(0, 1), [4, 4, 4]))
+    step = net.stepper(3)
+    each = torch.stack([step(vectors[:, at]) for at in range(4)], dim=1)
+    assert torch.allclose(each.flatten(0, 1), whole, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(step.state, end, strict=True))
+    assert "embedding.weight" not in net.state_dict()
+
+
+def test_one_mask_hides_the_same_numbers_of_vectors_at_all_steps_of_a_sequence():
+    torch.manual_seed(3)
+    net = LanguageNetwork(50, cell="gru", embedding_size=None, hidden_size=5, input_dropout=0.5).train()
+    slots = torch.tensor([0, 1, 0, 1, 0])
+    hidden, table = net._embedded(torch.ones(5, 50), slots, 2)
+    assert table is None
+    assert torch.equal(hidden[0], hidden[2])
+    assert torch.equal(hidden[1], hidden[3])
+    assert set(hidden.unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("options", [{"tied": True}, {"embedding_dropout": 0.1}])
+def test_vectors_have_no_embeddings_to_tie_or_hide(options):
+    with pytest.raises(ValueError, match="expected embeddings"):
+        LanguageNetwork(7, cell="gru", embedding_size=None, hidden_size=5, **options)

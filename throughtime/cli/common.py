@@ -14,18 +14,23 @@ import torch
 
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.files import check_encoding
+from throughtime.data.music_files import MusicSource, as_texts, open_pieces
 from throughtime.data.passage_files import PassageSource, open_passages
 from throughtime.data.readers.rows import Tally
 from throughtime.data.readers.sentences import MARK
 from throughtime.data.running import RunningText
 from throughtime.data.tagged import SentenceSource, read_tagged
 from throughtime.errors import DataError, ModelError, UsageError
-from throughtime.model import LanguageModel, Model, choose_device, load
+from throughtime.model import ComposerModel, LanguageModel, Model, choose_device, load
 
 __all__ = [
     "Labelled",
     "add_model",
+    "check_out",
     "decoded_lines",
+    "makes_music",
+    "music_of",
+    "open_generator",
     "open_labelled",
     "open_language_model",
     "open_model",
@@ -61,21 +66,60 @@ def open_model(arguments: argparse.Namespace) -> Model:
 
 def refuse_generator(model: Model) -> None:
     """Raise UsageError for a model that answers nothing about a text but what comes next."""
-    if isinstance(model, LanguageModel):
-        raise UsageError(
-            "expected a model that answers for a text, found a language model: "
-            "use throughtime generate, complete, score or evaluate"
-        )
+    if isinstance(model, LanguageModel | ComposerModel):
+        kind = "one of music" if isinstance(model, ComposerModel) else "a language model"
+        uses = "generate, score" if isinstance(model, ComposerModel) else "generate, complete, score"
+        raise UsageError(f"expected a model that answers for a text, found {kind}: use throughtime {uses} or evaluate")
+
+
+def makes_music(model: Model) -> bool:
+    """Whether a model was learnt from music."""
+    return "quarters" in (model.config.data.get("source") or {})
+
+
+def music_of(model: Model) -> MusicSource:
+    """How the music was read that a model was learnt from."""
+    source = source_of(model)
+    assert isinstance(source, MusicSource)
+    return source
+
+
+def check_out(out: Path | None, overwrite: bool) -> None:
+    """Make sure that a file can be written.
+
+    Raises:
+        UsageError: it is a folder, in no folder, or there already and not to be replaced.
+    """
+    if out is None:
+        return
+    if out.is_dir():
+        raise UsageError(f"--out {out}: expected a file, found a folder")
+    if out.exists() and not overwrite:
+        raise UsageError(f"--out {out}: already exists: --overwrite replaces it")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: expected a folder {out.parent}, found none")
 
 
 def open_language_model(arguments: argparse.Namespace) -> LanguageModel:
-    """The model of DIR, which must tell what comes next.
+    """The model of DIR, which must tell what comes next in a text.
+
+    Raises:
+        UsageError: for any other model.
+    """
+    model = open_generator(arguments)
+    if makes_music(model) or not isinstance(model, LanguageModel):
+        raise UsageError(f"{arguments.model}: expected a language model of text, found one of music")
+    return model
+
+
+def open_generator(arguments: argparse.Namespace) -> LanguageModel | ComposerModel:
+    """The model of DIR, which must tell what comes next, in text or music.
 
     Raises:
         UsageError: for any other model.
     """
     model = open_model(arguments)
-    if not isinstance(model, LanguageModel):
+    if not isinstance(model, LanguageModel | ComposerModel):
         raise UsageError(
             f"{arguments.model}: expected a language model (throughtime train generate), "
             f"found one of {model.config.task}"
@@ -83,9 +127,11 @@ def open_language_model(arguments: argparse.Namespace) -> LanguageModel:
     return model
 
 
-def source_of(model: Model) -> Source | SentenceSource | PassageSource:
+def source_of(model: Model) -> Source | SentenceSource | PassageSource | MusicSource:
     """How the model's training data was read."""
-    kind = {"label": SentenceSource, "generate": PassageSource}.get(model.config.task, Source)
+    kind: Any = {"label": SentenceSource, "generate": PassageSource}.get(model.config.task, Source)
+    if makes_music(model):
+        kind = MusicSource
     try:
         return kind(**model.config.data["source"])  # type: ignore[no-any-return]
     except (KeyError, TypeError) as error:
@@ -110,7 +156,17 @@ class Labelled:
 def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bool = True) -> Iterator[Labelled]:
     """Open FILE as the model's training data was read, or as --format and --encoding say."""
     asked = {"encoding": getattr(arguments, "encoding", None), "format": getattr(arguments, "format", None)}
-    source = source_of(model)
+    source, part = source_of(model), getattr(arguments, "part", None)
+    if isinstance(source, MusicSource):
+        for name, value in asked.items():
+            if value is not None:
+                raise UsageError(f"--{name}: expected none for music, which has no other")
+        parts, told = open_pieces(arguments.file, source, part)
+        pieces = [piece for own in parts.values() for piece in own]
+        yield Labelled(pieces if isinstance(model, ComposerModel) else as_texts(pieces), lambda: told)
+        return
+    if part is not None:
+        raise UsageError("--part: expected a model of music, whose files may bring their parts, found another")
     if isinstance(source, PassageSource):
         if asked["format"] is not None:
             raise UsageError("--format: expected none for text, which has no other")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from throughtime.cli.common import add_model, open_labelled, open_model, print_json
 from throughtime.cli.screen import console, print_scores
-from throughtime.tasks import TASKS
 
 __all__ = ["add_arguments"]
 
@@ -18,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a file with labels, like that of the training data")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
     parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
+    parser.add_argument(
+        "--part",
+        choices=["train", "valid", "test", "all"],
+        help="of music that brings its parts, the one to measure (default: test, where it has one)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=evaluate)
 
@@ -34,6 +38,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({name: value for name, value in metrics.items() if name != "confusion"})
     else:
-        names = TASKS[model.config.task].names
+        names = model.names
         print_scores(console(stderr=False), model.task.measures, names, {arguments.file.name: metrics})
     return 0

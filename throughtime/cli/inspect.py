@@ -11,10 +11,11 @@ from rich.table import Table
 
 from throughtime.cli.common import add_model, open_model, print_json
 from throughtime.cli.screen import console, print_scores, sparkline
+from throughtime.data.music import Rolls
+from throughtime.data.piece import pitch_name
 from throughtime.errors import ModelError
 from throughtime.inspect.words import seconds_in_words
 from throughtime.model import Model
-from throughtime.tasks import TASKS
 from throughtime.tasks.targets import Measure
 
 __all__ = ["add_arguments"]
@@ -38,10 +39,10 @@ def inspect(arguments: argparse.Namespace) -> int:
         return 0
     screen = console(stderr=False)
     screen.print(_facts(model))
-    config, result = model.config, model.config.result
+    result = model.config.result
     scores = {name: result[name] for name in ("valid", "test") if result.get(name)}
     if scores:
-        print_scores(screen, model.task.measures, TASKS[config.task].names, scores)
+        print_scores(screen, model.task.measures, model.names, scores)
     _print_curve(screen, curve, score)
     screen.print(f"\nThe whole report: {arguments.model / 'report.html'}")
     return 0
@@ -53,14 +54,18 @@ def _facts(model: Model) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    kind = {"classify": "classes", "rate": "grades", "label": "tags", "generate": "symbols"}[config.task]
-    other = {"rate": "numbers", "generate": "what comes next"}.get(config.task)
+    kind = {"classify": "classes", "rate": "grades", "label": "tags"}.get(config.task, "symbols")
+    other = {"rate": "numbers", "generate": "what comes next", "compose": "what sounds next"}.get(config.task)
     table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else other}")
     if model.labels:
         table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
     table.add_row("model", model.in_words())
-    table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
-    example = TASKS[config.task].names.example
+    if isinstance(model.vocabulary, Rolls):
+        low, high = (pitch_name(pitch) for pitch in (model.vocabulary.lowest, model.vocabulary.highest))
+        table.add_row("pitches", f"{len(model.vocabulary)}, {low} to {high}")
+    else:
+        table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
+    example = model.names.example
     for name in ("train", "valid", "test"):
         part: dict[str, Any] = data.get(name) or {}
         if part.get("rows"):

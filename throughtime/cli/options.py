@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import types
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from throughtime.config import Config, checked
 
-__all__ = ["add_config", "flag", "read_config_flags"]
+__all__ = ["add_config", "add_fields", "flag", "read_config_flags"]
 
 Settings = TypeVar("Settings", bound=Config)
 
@@ -22,8 +23,13 @@ def flag(name: str) -> str:
 
 def add_config(parser: argparse.ArgumentParser, config: type[Config]) -> None:
     """A flag for every field, in a group headed by the class's summary line."""
-    group = parser.add_argument_group((config.__doc__ or "").partition("\n")[0].rstrip("."))
-    for name, field in config.model_fields.items():
+    add_fields(parser, (config.__doc__ or "").partition("\n")[0].rstrip("."), config.model_fields)
+
+
+def add_fields(parser: argparse.ArgumentParser, title: str, fields: Mapping[str, FieldInfo]) -> None:
+    """A flag for each of some fields, in a group of its own."""
+    group = parser.add_argument_group(title)
+    for name, field in fields.items():
         group.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, **_argument(field))
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from throughtime.cli.common import add_model, decoded_lines, open_model, refuse_generator, source_of
+from throughtime.cli.common import add_model, check_out, decoded_lines, open_model, refuse_generator, source_of
 from throughtime.cli.labelling import label_file, label_lines
 from throughtime.cli.screen import console
 from throughtime.data.columns import Example, Source, open_examples
@@ -53,7 +53,7 @@ def predict(arguments: argparse.Namespace) -> int:
         else:
             _answer_lines(_of_texts(model), sys.stdin.buffer, sys.stdout, encoding)
         return 0
-    _check_out(arguments.out, arguments.overwrite)
+    check_out(arguments.out, arguments.overwrite)
     model = open_model(arguments)
     refuse_generator(model)
     screen = console(quiet=arguments.quiet)
@@ -84,17 +84,6 @@ def _answer_lines(model: TextModel, source: Iterable[bytes], target: TextIO, enc
 
 
 # ---- files ----
-
-
-def _check_out(out: Path | None, overwrite: bool) -> None:
-    if out is None:
-        return
-    if out.is_dir():
-        raise UsageError(f"--out {out}: expected a file, found a folder")
-    if out.exists() and not overwrite:
-        raise UsageError(f"--out {out}: already exists: --overwrite replaces it")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: expected a folder {out.parent}, found none")
 
 
 def _predict(arguments: argparse.Namespace, model: TextModel) -> tuple[int, list[str]]:

@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
-from throughtime.cli.common import add_model, decoded_lines, open_language_model, print_json
+from throughtime.cli.common import add_model, decoded_lines, makes_music, open_generator, print_json
+from throughtime.cli.composing import score_music
 from throughtime.cli.screen import console
 from throughtime.data.files import read_lines, without_return
 from throughtime.errors import DataError
@@ -27,7 +28,7 @@ HEAD = ("log_probability", "bits_per_character", "perplexity", "text")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR and FILE."""
     add_model(parser)
-    parser.add_argument("file", metavar="FILE", help="a file of lines, or - for standard input")
+    parser.add_argument("file", metavar="FILE", help="a file of lines, or - for standard input; or music")
     parser.add_argument("--encoding", default="utf-8", help="how its bytes are read (default: utf-8)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=score)
@@ -56,8 +57,11 @@ class _Sum:
 
 
 def score(arguments: argparse.Namespace) -> int:
-    """Write a row a line, tab-separated, and all in all on the screen."""
-    model = open_language_model(arguments)
+    """Write a row a line, or a piece, tab-separated, and all in all on the screen."""
+    model = open_generator(arguments)
+    if makes_music(model):
+        return score_music(arguments, model)
+    assert isinstance(model, LanguageModel)
     total, rows = _Sum(), []
     if not arguments.json:
         print("\t".join(HEAD))

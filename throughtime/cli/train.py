@@ -9,12 +9,16 @@ from typing import Any
 
 from rich.console import Console
 
+from throughtime.cli.common import makes_music
 from throughtime.cli.main import BEGUN
+from throughtime.cli.meaning import add_music, meant
 from throughtime.cli.options import add_config, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
-from throughtime.data.config import DataConfig, PassageConfig
+from throughtime.config import Config
+from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.identity import all_plain, plain
+from throughtime.data.music_files import read_pieces, told_in_events
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.passage_files import read_passages
 from throughtime.data.store import Store, usual_cache
@@ -22,9 +26,10 @@ from throughtime.data.tagged import SentenceConfig, SentenceFiles
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.fit import OWN_FILES, Fitted, fit
 from throughtime.inspect.words import seconds_in_words
-from throughtime.model import ModelConfig, RunConfig, read_config, training_of
+from throughtime.model import Model, ModelConfig, RunConfig, read_config, training_of
 from throughtime.prepare import Splits
 from throughtime.tasks import TASKS
+from throughtime.tasks.targets import PIECES
 from throughtime.train.checkpoint import remove_checkpoints
 
 __all__ = ["add_arguments"]
@@ -34,14 +39,14 @@ WORDS = {
     "rate": ("a number for a text", "Learn to give each text a number: a grade, or any."),
     "generate": (
         "the next symbol",
-        "Learn what comes next in a text: to tell its probability, complete it, write new.",
+        "Learn what comes next in a text, or in music: to tell its probability, complete it, write new.",
     ),
     "label": ("a label for each word", "Learn to give each word of a sentence a label: its part of speech, a name."),
 }
 FILES = {
     "classify": "a file, or a folder with a file or folder a class",
     "rate": "a file",
-    "generate": "a text file, or a folder of them",
+    "generate": "a text file, MIDI, JSON piano rolls, or a folder of text or of MIDI files",
     "label": "a file of sentences: CoNLL-U, CoNLL columns, JSON lines or Parquet",
 }
 
@@ -66,22 +71,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind = TASKS[name]
         for config in (kind.data, kind.vocabulary, kind.network, training_of(name), RunConfig):
             add_config(task, config)
+        if name == "generate":
+            add_music(task)
         task.set_defaults(run=train_task, task=name)
 
 
 def train_task(arguments: argparse.Namespace) -> int:
     """Read, train, save, and say what to do next."""
-    kind = TASKS[arguments.task]
     screen = console(quiet=arguments.quiet)
-    data = read_config_flags(arguments, kind.data)
+    found = meant(arguments)
+    kind = TASKS[found.task]
+    data = read_config_flags(arguments, found.data)
     vocabulary = read_config_flags(arguments, kind.vocabulary)
     network = read_config_flags(arguments, kind.network)
-    train = read_config_flags(arguments, training_of(arguments.task))
+    train = read_config_flags(arguments, training_of(found.task))
     train = train.ending_after(network.epochs(vocabulary))  # type: ignore[arg-type]
     config = ModelConfig(
         command=_command(arguments.words),
         vocabulary=vocabulary,
-        task=arguments.task,
+        task=found.task,
         network=network,
         run=read_config_flags(arguments, RunConfig),
         train=train.model_dump(),
@@ -91,7 +99,7 @@ def train_task(arguments: argparse.Namespace) -> int:
         remove_checkpoints(arguments.out / "checkpoints")  # left where a kill came between the last two steps
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
-    parts = _read(arguments, data, config.run.seed, screen)
+    parts = _read(arguments, data, found.task, config.run.seed, screen)
     config = config.model_copy(update={"data": parts.facts})
     splits = Splits(parts.train, parts.valid, parts.test, parts.folder)
     if begun is not None:
@@ -115,8 +123,11 @@ def train_task(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _files(options: DataConfig | SentenceConfig) -> Files:
-    return TextFiles(options) if isinstance(options, DataConfig) else SentenceFiles(options)
+def _files(options: Config) -> Files:
+    if isinstance(options, DataConfig):
+        return TextFiles(options)
+    assert isinstance(options, SentenceConfig)
+    return SentenceFiles(options)
 
 
 def _command(words: list[str]) -> str:
@@ -199,16 +210,17 @@ def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
 # ---- the data ----
 
 
-def _read(
-    arguments: argparse.Namespace, options: DataConfig | SentenceConfig | PassageConfig, seed: int, screen: Console
-) -> Parts:
+def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, screen: Console) -> Parts:
     """The examples, parted, and what is said of them."""
-    path, kind, names = arguments.file, TASKS[arguments.task].targets, TASKS[arguments.task].names
+    path, kind, example = arguments.file, TASKS[task].targets, _called(options, task)
     cache = arguments.cache or usual_cache()
     with screen.status(f"reading {path}") as status:
-        example = "line" if getattr(options, "by", "") == "line" else names.example
-        meaning = Meaning(arguments.task, kind.value, kind.strata, example)
-        if isinstance(options, PassageConfig):
+        meaning = Meaning(task, kind.value, kind.strata, example)
+        if isinstance(options, MusicConfig):
+            parts = read_pieces(path, options, seed, status.update)
+            if task == "generate":
+                parts = told_in_events(parts)
+        elif isinstance(options, PassageConfig):
             parts = read_passages(path, options, meaning, seed, cache, status.update)
         else:
             parts = read_parts(path, _files(options), meaning, seed, cache, status.update)
@@ -221,8 +233,15 @@ def _read(
         screen.print(f"  {what} {parts.folder}")
     purposes = (("learn from", parts.train), ("choose by", parts.valid), ("test on", parts.test))
     screen.print(", ".join(f"{len(part):,} to {purpose}" for purpose, part in purposes if part))
-    _warn(screen, parts.warnings, strict=options.strict)
+    _warn(screen, parts.warnings, strict=options.strict)  # type: ignore[attr-defined]
     return parts
+
+
+def _called(options: Config, task: str) -> str:
+    """An example of the data."""
+    if isinstance(options, MusicConfig):
+        return PIECES.example
+    return "line" if isinstance(options, PassageConfig) and options.by == "line" else TASKS[task].names.example
 
 
 def _warn(screen: Console, warnings: list[str], *, strict: bool) -> None:
@@ -251,6 +270,11 @@ GENERATES = (
     ("score {} FILE", "how probable each line of a file is"),
     ("evaluate {} FILE", "measure it on another text"),
 )
+COMPOSES = (
+    ("generate {} --out new.mid", "a new piece"),
+    ("score {} FILE", "how probable each piece of a file is"),
+    ("evaluate {} FILE", "measure it on other music"),
+)
 """What to do with a model; ``{}`` is its folder."""
 
 
@@ -262,13 +286,18 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
         model = fitted.model
-        print_scores(screen, model.task.measures, TASKS[model.config.task].names, scores)
+        print_scores(screen, model.task.measures, model.names, scores)
     if fitted.calibration is not None and fitted.valid is not None:
         screen.print(_calibrated(fitted.calibration, fitted.valid))
     screen.print(f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:")
-    uses = GENERATES if fitted.model.config.task == "generate" else ANSWERS
-    for command, words in (*uses, ("inspect {}", "what it is and how it learnt")):
+    for command, words in (*_uses(fitted.model), ("inspect {}", "what it is and how it learnt")):
         screen.print(f"  throughtime {command.format(out):<{len(str(out)) + 24}} {words}")
+
+
+def _uses(model: Model) -> tuple[tuple[str, str], ...]:
+    if makes_music(model):
+        return COMPOSES
+    return GENERATES if model.config.task == "generate" else ANSWERS
 
 
 def _calibrated(calibration: dict[str, Any], valid: dict[str, Any]) -> str:

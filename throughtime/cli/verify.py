@@ -9,7 +9,6 @@ from pathlib import Path
 from throughtime.cli.common import add_model, open_labelled, open_model, positive, print_json
 from throughtime.cli.screen import console
 from throughtime.inspect.invariance import LIMIT, differences, random_inputs
-from throughtime.tasks import TASKS
 
 __all__ = ["add_arguments"]
 
@@ -43,7 +42,7 @@ def verify(arguments: argparse.Namespace) -> int:
         for change, difference in found.items():
             screen.print(f"{change:<24} {_shown(difference)}")
         verdict = "within" if largest <= LIMIT else "beyond"
-        size, text = _shown(largest), TASKS[model.config.task].names.text
+        size, text = _shown(largest), model.names.text
         screen.print(f"largest change of any answer, {len(inputs)} {text}s: {size}, {verdict} {LIMIT:.0e}")
     return 0 if largest <= LIMIT else 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +50,12 @@ class Dataset:
         if self.targets is None:
             return None
         return self.targets.take(rows).values.long() if isinstance(self.targets, Ragged) else self.targets[rows]
+
+    def places(self, rows: Iterable[int]) -> list[str]:
+        """Where these rows stand in the user's file."""
+        if not self.examples:
+            return [f"row {row + 1}" for row in rows]
+        return [f"{example.path} line {example.line}" for example in map(self.examples.__getitem__, rows)]
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,4 @@ class Batches:
 
     def places(self, rows: tuple[int, ...]) -> list[str]:
         """Where these rows stand in the user's file."""
-        if not self.data.examples:
-            return [f"row {row + 1}" for row in rows]
-        return [f"{example.path} line {example.line}" for example in map(self.data.examples.__getitem__, rows)]
+        return self.data.places(rows)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from throughtime.config import Config
 
-__all__ = ["DataConfig", "PassageConfig"]
+__all__ = ["DataConfig", "MusicConfig", "PassageConfig"]
 
 
 class DataConfig(Config):
@@ -45,4 +45,24 @@ class PassageConfig(Config):
     strict: bool = Field(False, description="refuse data that looks wrong, where otherwise there is a warning")
     test: str | None = Field(
         None, description="report on this at the end: a file, or a share held out as the validation data is"
+    )
+
+
+class MusicConfig(Config):
+    """How music is read, and what is held out."""
+
+    step: float | None = Field(
+        None,
+        gt=0,
+        description="a step's length in quarter notes (MIDI 0.25; JSON what the file's name says, else 1)",
+    )
+    valid: str | None = Field(
+        None,
+        description="choose by this: a file, or a share of the pieces held out by the seed (the file's own part valid, "
+        "else 0.1; 0 for none)",
+    )
+    strict: bool = Field(False, description="refuse data that looks wrong, where otherwise there is a warning")
+    test: str | None = Field(
+        None,
+        description="report on this at the end: a file, or a share held out by the seed (the file's own part test)",
     )

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from throughtime.config import Config
+from throughtime.data.events import EVENTS
 from throughtime.data.vocabulary import EOS, SPECIALS, UNK, read_tokenizer
 from throughtime.errors import DataError, ModelError
 from throughtime.storage import write_atomically
@@ -53,8 +54,10 @@ _SPELT = re.compile(rf"{JOINER}*<(?:pad|sos|eos)>")
 class LanguageConfig(Config):
     """How running text becomes symbols."""
 
-    tokens: Literal["char", "byte", "word", "bpe"] = Field(
-        "char", description="what a step is: a character, a byte, a word or a byte-pair piece"
+    tokens: Literal["char", "byte", "word", "bpe", "event"] = Field(
+        "char",
+        description="what a step is: a character, a byte, a word or a byte-pair piece; of music an event, where chords "
+        "are the default",
     )
     lowercase: bool = Field(False, description="read capitals as small letters")
     min_count: int | None = Field(
@@ -94,6 +97,8 @@ class LanguageVocabulary:
     does not: fewer symbols, each seen more often. A line's end is a symbol of its own (``\n`` or ``\r\n``), and so is
     each blank beyond the one between two words: as an empty word, ``" "``. Thus text comes back as it was, apart from
     words not known.
+
+    **Events** are the words of :mod:`throughtime.data.events`, all of them, with blanks between.
 
     Where words are split at ``blanks`` alone, the text has been split by others, and its blanks say nothing more: any
     run of white space in a line is read as one blank and none at its ends, and ``<unk>`` is the unknown word.
@@ -341,11 +346,23 @@ class _Words:
         return symbol[joined:].strip(" ").encode(), not joined
 
 
+class _Events:
+    """One symbol for each word that tells of music."""
+
+    def __init__(self, symbols: Sequence[str], _: Tokenizer, dtype: np.dtype[Any]) -> None:
+        self.dtype, self._numbers = dtype, {symbol: number for number, symbol in enumerate(symbols)}
+        self.written = [*_specials("<unk>"), *((symbol.encode(), True) for symbol in symbols[len(SPECIALS) :])]
+
+    def encode(self, text: str) -> np.ndarray:
+        return np.fromiter((self._numbers.get(event, UNK) for event in text.split()), self.dtype)
+
+
 _KINDS: dict[str, Callable[[Sequence[str], Tokenizer, np.dtype[Any]], _Kind]] = {
     "char": _Characters,
     "byte": _Bytes,
     "word": _Words,
     "bpe": _Pieces,
+    "event": _Events,
 }
 
 
@@ -381,6 +398,15 @@ def _learn_bytes(pieces: Iterable[str], _: LanguageConfig) -> tuple[Tokenizer, s
     tokenizer.add_special_tokens(list(SPECIALS))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer, ""
+
+
+def _learn_events(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokenizer, str]:
+    """There is nothing to learn here either."""
+    for _piece in pieces:
+        pass
+    tokenizer = _listed(EVENTS, 1, config)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return tokenizer, ""
 
 
@@ -434,7 +460,13 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
     return tokenizer, told
 
 
-_LEARN = {"char": _learn_characters, "byte": _learn_bytes, "word": _learn_words, "bpe": _learn_pieces}
+_LEARN = {
+    "char": _learn_characters,
+    "byte": _learn_bytes,
+    "word": _learn_words,
+    "bpe": _learn_pieces,
+    "event": _learn_events,
+}
 _SPLITS = {"blanks": pre_tokenizers.WhitespaceSplit(), "marks": pre_tokenizers.Split(Regex(_MARKS), "isolated")}
 
 

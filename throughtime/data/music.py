@@ -11,19 +11,33 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from throughtime.config import Config
+from throughtime.data.batches import Dataset
 from throughtime.data.piece import HIGHEST, Piece
 from throughtime.errors import DataError, ModelError
 from throughtime.ragged import Ragged
 from throughtime.storage import write_atomically
 
-__all__ = ["Rolls", "frame_nll"]
+__all__ = ["Frames", "RollConfig", "Rolls", "before", "frame_nll"]
 
 _FIRST_KEY, _LAST_KEY = 21, 108  # of a piano
+
+
+class RollConfig(Config):
+    """How music becomes vectors."""
+
+    keys: Literal["piano", "met"] = Field(
+        "piano",
+        description="the pitches a chord is told by: a piano's 88, and more where the music leaves them; or only the "
+        "range that is met, whose likelihoods cannot be compared with others'",
+    )
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class Rolls:
     >>> rolls.decode(targets[0]).steps
     [(60, 64), (62,)]
     """
+
+    files: ClassVar = ("rolls.json",)
 
     lowest: int = _FIRST_KEY
     highest: int = _LAST_KEY
@@ -82,8 +98,11 @@ class Rolls:
         """``P``, the number of pitches."""
         return self.highest - self.lowest + 1
 
-    def encode(self, pieces: Sequence[Piece]) -> Ragged:
-        """Many-hot vectors ``[N, P]`` of float32, one a step.
+    def __len__(self) -> int:
+        return self.width
+
+    def encode(self, pieces: Sequence[Piece], dtype: torch.dtype = torch.float32) -> Ragged:
+        """Many-hot vectors ``[N, P]``, one a step.
 
         Raises:
             DataError: a piece has steps of another length, or a pitch outside the range.
@@ -91,7 +110,7 @@ class Rolls:
         for piece in pieces:
             self._check(piece)
         steps = [step for piece in pieces for step in piece.steps]
-        values = torch.zeros(len(steps), self.width)
+        values = torch.zeros(len(steps), self.width, dtype=dtype)
         rows = [row for row, step in enumerate(steps) for _ in step]
         places = [pitch - self.lowest for step in steps for pitch in step]
         values[torch.tensor(rows, dtype=torch.int64), torch.tensor(places, dtype=torch.int64)] = 1
@@ -106,9 +125,7 @@ class Rolls:
             DataError: as :meth:`encode`.
         """
         targets = self.encode(pieces)
-        before = torch.cat([torch.zeros(1, self.width), targets.values[:-1]])
-        before[targets.offsets[:-1][targets.lengths > 0]] = 0
-        return targets.with_values(before), targets
+        return before(targets), targets
 
     def decode(self, values: Tensor) -> Piece:
         """A piece of the pitches whose values ``[T, P]`` are above a half."""
@@ -117,17 +134,18 @@ class Rolls:
         steps = [[self.lowest + place for place, on in enumerate(row) if on] for row in (values > 0.5).tolist()]
         return Piece([tuple(step) for step in steps], self.quarters)
 
-    def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        write_atomically(path, json.dumps(asdict(self)) + "\n")
+    def save(self, folder: Path) -> None:
+        """Write it into a folder as JSON."""
+        write_atomically(folder / self.files[0], json.dumps(asdict(self)) + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> Rolls:
-        """Read what :meth:`save` wrote.
+    def load(cls, folder: Path, config: RollConfig | None = None) -> Rolls:
+        """Read what :meth:`save` wrote; the settings it was made by are no longer needed.
 
         Raises:
             ModelError: the file is missing, or holds something else.
         """
+        path = folder / cls.files[0]
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
@@ -142,6 +160,43 @@ class Rolls:
                 pitch = next(p for p in step if not self.lowest <= p <= self.highest)
                 expected = f"expected pitches from {self.lowest} to {self.highest}"
                 raise DataError(f"{_place(piece)}step {at}: {expected}, found {pitch}")
+
+
+@dataclass(frozen=True)
+class Frames(Dataset):
+    """Pieces as a model of chords reads and tells them.
+
+    ``inputs`` are the steps themselves, ``[N, P]`` and a byte for each pitch: a batch is read a step behind, and tells
+    them.
+
+    >>> from throughtime.data.batches import Batches
+    >>> [batch] = Batches(Frames(Rolls(60, 62).encode([Piece([(60,), (62,)])], torch.uint8)), 10)
+    >>> batch.inputs.to_list(), batch.targets.tolist()
+    ([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    """
+
+    def take(self, rows: Tensor) -> Ragged:
+        """What is read of these rows."""
+        return before(self._played(rows))
+
+    def take_targets(self, rows: Tensor) -> Tensor:
+        """What is told of them."""
+        return self._played(rows).values
+
+    def places(self, rows: Iterable[int]) -> list[str]:
+        """Where these pieces are."""
+        return [_place(self.examples[row]).removesuffix(": ") or f"piece {row + 1}" for row in rows]
+
+    def _played(self, rows: Tensor) -> Ragged:
+        played: Ragged = self.inputs.take(rows)
+        return played.with_values(played.values.float())
+
+
+def before(played: Ragged) -> Ragged:
+    """The step before each step, ``[N, P]``; before a piece's first one all is silent."""
+    values = torch.cat([torch.zeros_like(played.values[:1]), played.values[:-1]])
+    values[played.offsets[:-1][played.lengths > 0]] = 0
+    return played.with_values(values)
 
 
 def frame_nll(logits: Tensor, targets: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ __all__ = [
     "encode_lines",
     "encode_passages",
     "encode_passages_into",
+    "encode_pieces",
     "open_kept",
     "stretches",
 ]
@@ -92,9 +93,11 @@ def _counted(values: Tensor, size: int, mapped: Mapped | None) -> list[int]:
 
 
 def encode_passages(examples: Any, vocabulary: LanguageVocabulary) -> Documents | Lines:
-    """Running text, or examples whose texts stand alone."""
+    """Running text, or examples whose texts stand alone; pieces of music are long, and read as running text is."""
     if isinstance(examples, RunningText):
         return encode_documents(examples, vocabulary)
+    if vocabulary.config.tokens == "event":
+        return encode_pieces(examples, vocabulary)
     return encode_lines([example.text for example in examples], vocabulary, examples)
 
 
@@ -201,6 +204,20 @@ class _Encoding:
         if len(symbols):
             self.lengths[-1] += len(symbols)
         return symbols
+
+
+def encode_pieces(examples: Sequence[Any], vocabulary: LanguageVocabulary) -> Documents:
+    """Pieces of music as their events, each a document of its own.
+
+    >>> from throughtime.data.columns import Example
+    >>> from throughtime.data.language import LanguageConfig
+    >>> vocabulary = LanguageVocabulary.learn(["Pitch_0"], LanguageConfig(tokens="event"))
+    >>> encode_pieces([Example("Pitch_0 Pitch_2", None, "a.mid", 0)], vocabulary).inputs.to_list()
+    [[2, 4, 6, 3]]
+    """
+    rows = [[SOS, *vocabulary.encode(example.text).tolist(), EOS] for example in examples]
+    values = np.array([symbol for row in rows for symbol in row], vocabulary.dtype)
+    return Documents(Ragged.from_lengths(torch.from_numpy(values), [len(row) for row in rows]), examples=examples)
 
 
 def encode_lines(

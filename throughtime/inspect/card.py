@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.music import RollConfig, Rolls
+from throughtime.data.piece import pitch_name
 from throughtime.model import Model
 from throughtime.storage import write_atomically
-from throughtime.tasks import TASKS, Tags
+from throughtime.tasks import Tags
 from throughtime.tasks.targets import Measure
 
 __all__ = ["PARTS", "interval", "named", "shown_part", "write_card"]
@@ -48,7 +50,7 @@ It {does}: {network}, trained with Throughtime from nothing else than the data b
 {commands}
 
 ```python
-import throughtime as tt
+{imports}import throughtime as tt
 
 model = tt.load("DIR")
 {calls}
@@ -74,7 +76,7 @@ model = tt.load("DIR")
 
 - It was trained on the data above and on nothing else; text of another kind, time or language can fare worse than
   the scores say.
-- {unknown} that training did not show become `<unk>`: {alike}.
+{unknown}
 {own_limits}
 
 ## Version and licence
@@ -85,7 +87,9 @@ Licence: for the owner of the model and its data to state.
 
 
 DOES = {
+    "event": "reads music as events and tells what comes next",
     "generate": "reads a text and tells what comes next",
+    "compose": "reads music and tells which pitches sound next",
     "classify": "reads a text and tells its class",
     "rate": "reads a text and tells its number",
     "label": "reads a sentence and tells a label for each of its words",
@@ -100,11 +104,29 @@ GENERATES = """\
     throughtime score DIR FILE
     throughtime evaluate DIR FILE"""
 
+COMPOSES = """\
+    throughtime generate DIR --out new.mid
+    throughtime score DIR FILE
+    throughtime evaluate DIR FILE"""
+COMMANDS = {"generate": GENERATES, "compose": COMPOSES, "event": COMPOSES}
+
+IMPORTS = {
+    "compose": "from throughtime.data.midi import write_midi\n\n",
+    "event": "from throughtime.data.events import from_events\nfrom throughtime.data.midi import write_midi\n\n",
+}
 CALLS = {
     "generate": """\
 model.generate("A text that goes on", length=200)  # new text
 model.complete("How a word en")                    # the likeliest ways on, with their probabilities
 model.score(["a text", "another one"])             # how probable each is""",
+    "compose": """\
+[piece] = model.generate(length=64, seed=1)  # new music
+write_midi("new.mid", piece)
+model.score([piece])                         # how probable it is""",
+    "event": """\
+[text] = model.generate(length=2000, seed=1)       # new music, as the words of its events
+write_midi("new.mid", from_events(text.split()))
+model.score([text])                                # how probable it is""",
     "classify": """\
 model.predict(["a text", "another one"])  # a class each
 model.answers(["a text", "another one"])  # a row each: the probability of each class""",
@@ -118,6 +140,8 @@ model.probabilities([["a", "sentence"], ["another"]])  # a table each: a row a w
 
 OWN_LIMITS = {
     "generate": "- What it writes sounds like its data and need not be true.",
+    "compose": "- It knows no voices and no note struck again: a pitch in two steps that follow each other is held.",
+    "event": "- It knows neither voices nor bars, nor how loud a note is.",
     "classify": """\
 - {calibrated}
 - It always answers with one of its labels, also where none fits.""",
@@ -139,23 +163,34 @@ def write_card(path: Path, model: Model) -> None:
         OSError: when the file cannot be written.
     """
     config = model.config
+    kind = "event" if getattr(config.vocabulary, "tokens", "") == "event" else config.task
     content = CARD.format(
         title=_escape(model.task.targets.title()),
-        does=DOES[config.task],
-        commands=GENERATES if config.task == "generate" else ANSWERS,
-        calls=CALLS[config.task],
-        own_limits=OWN_LIMITS[config.task].format(calibrated=_calibrated(config.result)),
+        does=DOES[kind],
+        commands=COMMANDS.get(kind, ANSWERS),
+        imports=IMPORTS.get(kind, ""),
+        calls=CALLS[kind],
+        own_limits=OWN_LIMITS[kind].format(calibrated=_calibrated(config.result)),
         network=model.in_words(),
         scores=_scores(model),
         labels=_labels(model),
-        data=_data(config.data, TASKS[config.task].names.example),
+        data=_data(config.data, model.names.example),
         settings=_settings(model),
-        alike=_alike(config.vocabulary),
-        unknown={"word": "Words", "char": "Characters"}.get(getattr(config.vocabulary, "tokens", "word"), "Pieces"),
+        unknown=_unknown(config.vocabulary),
         version=config.throughtime,
         format=config.format,
     )
     write_atomically(path, content)
+
+
+def _unknown(vocabulary: object) -> str:
+    """What becomes of what training did not show."""
+    if isinstance(vocabulary, RollConfig):
+        return "- It refuses pitches beyond those that it knows, and steps of another length."
+    if getattr(vocabulary, "tokens", "") == "event":
+        return "- It has words for every pitch of MIDI; a note that lasts longer than 64 steps is told by several."
+    what = {"word": "Words", "char": "Characters"}.get(getattr(vocabulary, "tokens", "word"), "Pieces")
+    return f"- {what} that training did not show become `<unk>`: {_alike(vocabulary)}."
 
 
 def _alike(vocabulary: object) -> str:
@@ -185,7 +220,7 @@ def interval(share: float, count: float) -> tuple[float, float]:
 
 def _scores(model: Model) -> str:
     result, measures = model.config.result, model.task.measures
-    counted, called = TASKS[model.config.task].names.counted[-1]
+    counted, called = model.names.counted[-1]
     found = {name: result[part] for part, name in PARTS.items() if result.get(part)}
     if not found:
         return "No data was held out, so nothing is known of how well it does."
@@ -226,6 +261,11 @@ def _labels(model: Model) -> str:
     result, names = model.config.result, named(model)
     part = next((part for part in PARTS if result.get(part)), None)
     if not names:
+        if isinstance(model.vocabulary, Rolls):
+            low, high = (pitch_name(pitch) for pitch in (model.vocabulary.lowest, model.vocabulary.highest))
+            return f"Any chord of the {len(model.vocabulary)} pitches from {low} to {high}."
+        if getattr(model.config.vocabulary, "tokens", "") == "event":
+            return "Any music."
         return "Any text." if model.config.task == "generate" else "Any number."
     spans = names != model.labels
     f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})

@@ -9,18 +9,20 @@ import torch
 
 from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
+from throughtime.data.music import Rolls
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import PAD, SOS, SPECIALS
 from throughtime.data.words import Words
 from throughtime.errors import UsageError
 from throughtime.model import Model
 from throughtime.ragged import Ragged
-from throughtime.tasks import Generator
+from throughtime.tasks import Composer, Generator
 
 __all__ = ["LIMIT", "differences", "random_inputs"]
 
 LIMIT = 1e-6
 PADS = 100
+CHORD = 0.05  # of the pitches
 MOST = 60
 """Symbols, or words, of a random sequence."""
 
@@ -51,7 +53,7 @@ def differences(model: Model, inputs: Any) -> dict[str, float]:
 
 def _answers(model: Model, inputs: Any) -> Ragged:
     """Each sequence's answers: one, or one a step."""
-    if isinstance(model.task, Generator):
+    if isinstance(model.task, Generator | Composer):
         return inputs.with_values(model.task.vectors(inputs))  # type: ignore[no-any-return]
     answers = model.task.answers(inputs)
     return Ragged.from_lengths(answers, inputs.lengths if isinstance(inputs, Words) else [1] * len(inputs))
@@ -66,10 +68,16 @@ def _padded(inputs: Any) -> Any:
 
 
 def random_inputs(model: Model, rows: int, seed: int = 0) -> Any:
-    """Texts of 0 to 60 random symbols of the model's vocabulary; or sentences of 1 to 60 words, some unknown."""
+    """Texts of 0 to 60 random symbols of the model's vocabulary; or chords, or words, some unknown."""
     if isinstance(model.vocabulary, Vectors):
         raise UsageError("expected a model of texts, found one of arrays")
     draw = random.Random(seed)
+    if isinstance(model.vocabulary, Rolls):
+        steps = torch.Generator().manual_seed(seed)
+        lengths = [draw.randrange(1, MOST + 1) for _ in range(rows)]
+        return Ragged.from_lengths(
+            (torch.rand(sum(lengths), len(model.vocabulary), generator=steps) < CHORD).float(), lengths
+        )
     if isinstance(model.vocabulary, Lexicon):
         words, letters = (found[len(SPECIALS) :] for found in (model.vocabulary.symbols, model.vocabulary.letters))
         unknown = ["".join(draw.choices(letters, k=draw.randint(1, 20))) for _ in range(1 + len(words) // 4)]

@@ -148,7 +148,8 @@ class Reach:
 
     def _verdict(self, reached: int) -> str:
         """What that is worth."""
-        texts, steps = "sentences" if self.per_step else "texts", f"{self.median_length} {self.step}s"
+        texts = {"word": "sentences", "frame": "pieces"}.get(self.step, "lines") if self.per_step else "texts"
+        steps = f"{self.median_length} {self.step}s"
         if self.chunk:
             return (
                 f"In training gradients flow back through chunks of {self.chunk}; what lies before them it knows by "

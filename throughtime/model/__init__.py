@@ -1,8 +1,9 @@
 """A trained model as a folder: save, load, predict, evaluate.
 
 ``config.json`` (with a format number and the other files' hashes), ``model.safetensors``, ``tokenizer.json`` (the
-``tokenizers`` library's own; of words that are read letter by letter ``characters.json`` too), ``labels.json``; beside
-them ``metrics.jsonl``, ``report.html`` and ``README.md``. Nothing in it is ever executed.
+``tokenizers`` library's own; of words that are read letter by letter ``characters.json`` too; of chords ``rolls.json``
+instead), ``labels.json``; beside them ``metrics.jsonl``, ``report.html`` and ``README.md``. Nothing in it is ever
+executed.
 """
 
 from throughtime.model.base import Model, choose_device
@@ -10,17 +11,20 @@ from throughtime.model.config import FORMAT, ModelConfig, RunConfig, read_config
 from throughtime.model.folder import FILES, load
 from throughtime.model.labels import LabelModel
 from throughtime.model.language import LanguageModel, Scored
+from throughtime.model.music import ComposerModel, ScoredPiece
 from throughtime.model.texts import TextModel
 
 __all__ = [
     "FILES",
     "FORMAT",
+    "ComposerModel",
     "LabelModel",
     "LanguageModel",
     "Model",
     "ModelConfig",
     "RunConfig",
     "Scored",
+    "ScoredPiece",
     "TextModel",
     "choose_device",
     "load",

@@ -15,15 +15,18 @@ import torch
 from throughtime.data.batches import Batched, Batches, Dataset
 from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
+from throughtime.data.music import Rolls
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, UsageError
 from throughtime.model.config import ModelConfig, settings_hash
 from throughtime.storage import sha256, write_atomically, write_tensors
-from throughtime.tasks import Task
+from throughtime.tasks import TASKS, Task
+from throughtime.tasks.compose import ComposerConfig
 from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
+from throughtime.tasks.targets import Names
 from throughtime.train.config import TrainConfig
 
 __all__ = ["Model", "choose_device", "recurrence_in_words"]
@@ -42,11 +45,11 @@ class Model(ABC):
     Make one with ``throughtime train`` and read it with :func:`~throughtime.model.load`.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls
     task: Task
 
     def __init__(
-        self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary, task: Task
+        self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls, task: Task
     ) -> None:
         self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
 
@@ -54,6 +57,11 @@ class Model(ABC):
     def labels(self) -> list[str]:
         """The classes, tags or grades, in the order of the probabilities' columns; empty where there are none."""
         return self.task.targets.labels
+
+    @property
+    def names(self) -> Names:
+        """What its data is called."""
+        return TASKS[self.config.task].names
 
     # ---- using it ----
 
@@ -154,7 +162,7 @@ class Model(ABC):
         write_atomically(folder / "labels.json", f"{targets}\n")
 
 
-def recurrence_in_words(network: PooledConfig | LabelerConfig | GeneratorConfig, over: str) -> str:
+def recurrence_in_words(network: PooledConfig | LabelerConfig | GeneratorConfig | ComposerConfig, over: str) -> str:
     """What the recurrence is, and what it reads.
 
     >>> recurrence_in_words(PooledConfig(bidirectional=False), "words")

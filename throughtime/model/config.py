@@ -11,14 +11,16 @@ from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.music import RollConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import ModelError
 from throughtime.storage import sha256_of_json
 from throughtime.tasks import TASKS, ClassifierConfig
+from throughtime.tasks.compose import ComposerConfig
 from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
-from throughtime.train.config import PassageTrainConfig, TrainConfig
+from throughtime.train.config import MusicTrainConfig, PassageTrainConfig, TrainConfig
 from throughtime.version import __version__
 
 __all__ = ["FORMAT", "ModelConfig", "RunConfig", "read_config", "settings_hash", "training_of"]
@@ -36,7 +38,8 @@ class RunConfig(Config):
 
 def training_of(task: str) -> type[TrainConfig]:
     """The settings of how a task's models learn."""
-    return PassageTrainConfig if task == "generate" else TrainConfig
+    own: dict[str, type[TrainConfig]] = {"generate": PassageTrainConfig, "compose": MusicTrainConfig}
+    return own.get(task, TrainConfig)
 
 
 class ModelConfig(Config):
@@ -48,10 +51,10 @@ class ModelConfig(Config):
 
     format: int = FORMAT
     throughtime: str = __version__
-    task: Literal["classify", "rate", "label", "generate"] = "classify"
+    task: Literal["classify", "rate", "label", "generate", "compose"] = "classify"
     command: str = ""
-    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig | LanguageConfig] = VocabularyConfig()
-    network: SerializeAsAny[PooledConfig | LabelerConfig | GeneratorConfig] = ClassifierConfig()
+    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig | LanguageConfig | RollConfig] = VocabularyConfig()
+    network: SerializeAsAny[PooledConfig | LabelerConfig | GeneratorConfig | ComposerConfig] = ClassifierConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     run: RunConfig = RunConfig()
     data: dict[str, Any] = Field(default_factory=dict)

@@ -14,12 +14,14 @@ from safetensors.torch import load_model
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig
+from throughtime.data.music import RollConfig, Rolls
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import ModelError
 from throughtime.model.base import Model
 from throughtime.model.config import ModelConfig, read_config
 from throughtime.model.labels import LabelModel
 from throughtime.model.language import LanguageModel
+from throughtime.model.music import ComposerModel
 from throughtime.model.texts import TextModel
 from throughtime.storage import sha256
 from throughtime.tasks import TASKS
@@ -30,10 +32,11 @@ VOCABULARIES: dict[type[Config], Any] = {
     VocabularyConfig: Vocabulary,
     LexiconConfig: Lexicon,
     LanguageConfig: LanguageVocabulary,
+    RollConfig: Rolls,
 }
-MODELS: dict[str, type[Model]] = {"label": LabelModel, "generate": LanguageModel}
+MODELS: dict[str, type[Model]] = {"label": LabelModel, "generate": LanguageModel, "compose": ComposerModel}
 
-FILES = ("model.safetensors", *dict.fromkeys((*Vocabulary.files, *Lexicon.files)), "labels.json")
+FILES = ("model.safetensors", *dict.fromkeys((*Vocabulary.files, *Lexicon.files, *Rolls.files)), "labels.json")
 """All that a model may be made of; :attr:`Model.files` are those that one is."""
 
 

@@ -24,6 +24,7 @@ from throughtime.nn.language import State
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
 from throughtime.tasks.generate import Generator, GeneratorConfig
+from throughtime.tasks.targets import EVENTS, Names
 from throughtime.train.config import TrainConfig
 
 __all__ = ["LanguageModel", "Scored"]
@@ -81,6 +82,11 @@ class LanguageModel(Model):
 
     vocabulary: LanguageVocabulary
     task: Generator
+
+    @property
+    def names(self) -> Names:
+        """What its data is called."""
+        return EVENTS if self.vocabulary.config.tokens == "event" else super().names
 
     # ---- new text ----
 
@@ -151,8 +157,10 @@ class LanguageModel(Model):
             if piece := writers[row].flush():
                 yield row, piece
 
-    def sample(self) -> str:
-        """What it writes on nothing, at temperature 0.8."""
+    def sample(self) -> str | None:
+        """What it writes on nothing, at temperature 0.8; of music none, whose words say little to a reader."""
+        if self.vocabulary.config.tokens == "event":
+            return None
         text = ""
         for _, piece in self.go_on(length=SAMPLE, seed=1, sampling=SamplingConfig(temperature=0.8)):
             text += piece

@@ -1,4 +1,4 @@
-"""From symbols to a vector that foretells the next one: an embedding, a stack of recurrences, and their dropouts."""
+"""From symbols, or vectors, to a vector that foretells the next: a stack of recurrences, and their dropouts."""
 
 from __future__ import annotations
 
@@ -26,22 +26,27 @@ State = tuple[Tensor, ...]
 class LanguageNetwork(nn.Module):
     """Reads symbols one way; after each, a vector whose product with ``head`` scores what comes next.
 
+    Without embeddings it reads vectors of ``V`` numbers in their place, such as the keys of a chord.
+
     Every dropout of Merity, Keskar & Socher (2018, "Regularizing and optimizing LSTM language models") is here; each
     is of training alone, and 0 leaves it out.
 
     Args:
         num_symbols: size of the vocabulary, ``V``.
         cell: ``elman``, ``lstm`` or ``gru``.
-        embedding_size: ``E``.
+        embedding_size: ``E``; none reads vectors ``[V]``.
         hidden_size: ``H`` of each layer; the last one's is ``E`` where weights are tied.
         num_layers: recurrences stacked, ``L``.
         tied: whether the scores' weights are the embeddings themselves (Inan et al. 2017; Press & Wolf 2017).
         embedding_dropout: share of the symbols whose vector is hidden wherever they stand (Gal & Ghahramani 2016).
-        input_dropout: share of the embeddings' features hidden, one mask a sequence.
+        input_dropout: share of the embeddings' features, or of the vectors', hidden, one mask a sequence.
         hidden_dropout: share of the features between layers hidden, one mask a sequence.
         output_dropout: share of the last layer's features hidden, one mask a sequence.
         recurrent_dropout: share of ``h_{t-1}`` hidden from the recurrent product, one mask a sequence.
         weight_drop: share of the recurrent weights that are zero, one mask a batch (Wan et al. 2013).
+
+    Raises:
+        ValueError: without embeddings, for what is done to them.
 
     >>> _ = torch.manual_seed(0)
     >>> network = LanguageNetwork(20, cell="lstm", embedding_size=8, hidden_size=5, num_layers=2, tied=True)
@@ -55,7 +60,7 @@ class LanguageNetwork(nn.Module):
         num_symbols: int,
         *,
         cell: str,
-        embedding_size: int,
+        embedding_size: int | None,
         hidden_size: int,
         num_layers: int = 1,
         tied: bool = False,
@@ -67,21 +72,26 @@ class LanguageNetwork(nn.Module):
         weight_drop: float = 0.0,
     ) -> None:
         super().__init__()
+        if embedding_size is None and (tied or embedding_dropout):
+            raise ValueError("expected embeddings to tie weights to or to hide, found vectors")
         self.embedding_dropout, self.input_dropout = embedding_dropout, input_dropout
         self.hidden_dropout, self.output_dropout, self.weight_drop = hidden_dropout, output_dropout, weight_drop
-        self.embedding = nn.Embedding(num_symbols, embedding_size)
-        sizes = [embedding_size] + [hidden_size] * num_layers
+        self.embedding = None if embedding_size is None else nn.Embedding(num_symbols, embedding_size)
+        width = num_symbols if embedding_size is None else embedding_size
+        sizes = [width] + [hidden_size] * num_layers
         if tied:
-            sizes[-1] = embedding_size
+            sizes[-1] = width
         self.layers = nn.ModuleList(
             CELLS[cell](below, own, recurrent_dropout=recurrent_dropout) for below, own in pairwise(sizes)
         )
         self.head = Linear(sizes[-1], num_symbols)
-        nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
         for layer in self.recurrences:
             initialise_recurrent(layer)
         nn.init.zeros_(self.head.bias)
         if tied:
+            assert self.embedding is not None
             self.head.weight = self.embedding.weight
         else:
             nn.init.xavier_uniform_(self.head.weight)
@@ -97,7 +107,7 @@ class LanguageNetwork(nn.Module):
         """The vectors ``[N, O]`` in time-major order, the same before their dropout, and the state to carry on from.
 
         Args:
-            symbols: ``B`` sequences of integers below ``V``, ``[N]``.
+            symbols: ``B`` sequences of integers below ``V``, ``[N]``; without embeddings vectors ``[N, V]``.
             state: ``h`` of each layer, or ``h`` and ``c``, from an earlier call; zero when none.
             resets: ``[N]`` truth values: before a step marked there the state becomes zero.
         """
@@ -123,8 +133,14 @@ class LanguageNetwork(nn.Module):
         """Make it run a symbol at a time, with packed weights and a state of its own: see :class:`LanguageStepper`."""
         return LanguageStepper(self, batch_size)
 
+    def embed(self, values: Tensor) -> Tensor:
+        """``[N, F]``: what the first layer reads of symbols, or of vectors, without dropout."""
+        return values if self.embedding is None else F.embedding(values, self.embedding.weight)
+
     def _embedded(self, values: Tensor, slots: Tensor | None, batch: int) -> tuple[Tensor, Tensor | None]:
         """The symbols and their table, where each one's product with the input's weights is made once; or vectors."""
+        if self.embedding is None:
+            return self._hide(values, slots, batch, self.input_dropout), None
         table = self.embedding.weight
         if self.training and self.embedding_dropout:
             table = table * F.dropout(table.new_ones(len(table), 1), self.embedding_dropout)
@@ -157,8 +173,8 @@ class LanguageStepper:
         network: whose weights are copied; what it learns afterwards the stepper does not know.
         batch_size: ``B``.
 
-    Calling it: symbols ``[B]`` give the scores ``[B, V]`` of the symbols to come. ``state`` is the network's, and can
-    be set.
+    Calling it: symbols ``[B]``, or vectors ``[B, V]``, give the scores ``[B, V]`` of those to come. ``state`` is the
+    network's, and can be set.
 
     >>> _ = torch.manual_seed(0)
     >>> network = LanguageNetwork(20, cell="gru", embedding_size=8, hidden_size=5).eval()
@@ -183,7 +199,7 @@ class LanguageStepper:
             outputs, _, self._state = network(Ragged.from_lengths(symbols, [1] * len(symbols)), self._state)
             steps: Tensor = outputs.data
         else:
-            steps = network.embedding(symbols)
+            steps = network.embed(symbols)
             for layer in self._layers:
                 steps = layer(steps)
         scores: Tensor = network.head(steps)

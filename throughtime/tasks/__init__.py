@@ -5,23 +5,28 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from throughtime.config import Config
-from throughtime.data.config import DataConfig, PassageConfig
+from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
+from throughtime.data.music import RollConfig
 from throughtime.data.tagged import SentenceConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
+from throughtime.tasks.compose import Chords, Composer, ComposerConfig
 from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
 from throughtime.tasks.label import Labeler, LabelerConfig
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
 from throughtime.tasks.tags import Tags
-from throughtime.tasks.targets import PASSAGES, SENTENCES, TEXTS, Names
+from throughtime.tasks.targets import PASSAGES, PIECES, SENTENCES, TEXTS, Names
 
 __all__ = [
     "TASKS",
+    "Chords",
     "Classes",
     "Classifier",
     "ClassifierConfig",
+    "Composer",
+    "ComposerConfig",
     "Generator",
     "GeneratorConfig",
     "Kind",
@@ -37,11 +42,11 @@ __all__ = [
 ]
 
 TextTask = Classifier | Rater
-Task = TextTask | Labeler | Generator
+Task = TextTask | Labeler | Generator | Composer
 
 
 class Kind(NamedTuple):
-    """What a word after ``train`` means.
+    """What a word after ``train`` means; ``generate`` means ``compose`` where the file is music.
 
     Attributes:
         task: the network with its loss and its answers.
@@ -53,10 +58,10 @@ class Kind(NamedTuple):
     """
 
     task: type[Task]
-    network: type[ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig]
-    targets: type[Classes | Numbers | Tags | NextSymbol]
+    network: type[ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig | ComposerConfig]
+    targets: type[Classes | Numbers | Tags | NextSymbol | Chords]
     vocabulary: type[Config]
-    data: type[DataConfig | SentenceConfig | PassageConfig]
+    data: type[DataConfig | SentenceConfig | PassageConfig | MusicConfig]
     names: Names
 
 
@@ -65,4 +70,5 @@ TASKS = {
     "rate": Kind(Rater, RaterConfig, Numbers, VocabularyConfig, DataConfig, TEXTS),
     "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig, SentenceConfig, SENTENCES),
     "generate": Kind(Generator, GeneratorConfig, NextSymbol, LanguageConfig, PassageConfig, PASSAGES),
+    "compose": Kind(Composer, ComposerConfig, Chords, RollConfig, MusicConfig, PIECES),
 }

@@ -138,12 +138,17 @@ class NextSymbol:
     @property
     def token(self) -> str:
         """A symbol, as people call it."""
-        return {"char": "character", "byte": "byte", "word": "word", "bpe": "piece"}[self.tokens]
+        return {"char": "character", "byte": "byte", "word": "word", "bpe": "piece", "event": "event"}[self.tokens]
+
+    @property
+    def a_token(self) -> str:
+        """One of them."""
+        return f"an {self.token}" if self.token == "event" else f"a {self.token}"
 
     def in_words(self) -> str:
         """What guessing would reach."""
         return (
-            f"guessing by frequency alone costs {self.guessing:.3f} nats a {self.token} "
+            f"guessing by frequency alone costs {self.guessing:.3f} nats {self.a_token} "
             f"(perplexity {math.exp(self.guessing):,.1f})"
         )
 
@@ -197,11 +202,12 @@ class Generator(nn.Module):
     def measures(self) -> tuple[Measure, ...]:
         """What is told of it; the first is what weights are chosen by."""
         letters = self.targets.tokens in ("char", "byte")
-        return (
-            Measure("nll", f"nats a {self.targets.token}", curve=False),  # as the loss
+        measures = (
+            Measure("nll", f"nats {self.targets.a_token}", curve=False),  # as the loss
             Measure("perplexity", "perplexity", curve=not letters),
             Measure("bits_per_character", "bits a character", curve=letters),
         )
+        return measures[:2] if self.targets.tokens == "event" else measures  # music has no characters
 
     def forward(self, inputs: Ragged, state: State | None = None) -> tuple[Tensor, State]:
         """Scores ``[N, V]`` of what follows each step, in the steps' own order, and the state to carry on from."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from throughtime.config import Config
 
-__all__ = ["PassageTrainConfig", "TrainConfig"]
+__all__ = ["MusicTrainConfig", "PassageTrainConfig", "TrainConfig"]
 
 
 class TrainConfig(Config):
@@ -58,3 +58,11 @@ class PassageTrainConfig(TrainConfig):
     lr: float = Field(3e-3, gt=0, description="learning rate at its highest")
     # Its weights move further than a classifier's, and a longer average of them is behind.
     average: float = Field(0.98, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+
+
+class MusicTrainConfig(TrainConfig):
+    """How a model of chords learns."""
+
+    # Few pieces make few updates: a longer average would hold on to the beginning.
+    average: float = Field(0.99, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+    batch_size: int = Field(16, ge=1, le=1_000_000, description="pieces of average length in a batch")

@@ -24,10 +24,11 @@ from throughtime.data.piece import HIGHEST, REST, Piece
 from throughtime.data.readers.rows import shown
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["Music", "Piece", "is_music", "read_music"]
+__all__ = ["Music", "Piece", "is_music", "read_alike", "read_music"]
 
 _PARTS = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "val": "valid", "test": "test"}
 _ENDINGS = (".mid", ".midi", ".mid.gz", ".midi.gz")
+_ROLLS = re.compile(rb"""\s*(\{\s*"(train|valid|validation|dev|val|test)"\s*:\s*)?\[\s*\[\s*(\]|\[\s*(-?\d|\]))""")
 _NAMED = {r"quarter": 1.0, r"8th|eighth": 0.5, r"16th|sixteenth": 0.25, r"32nd": 0.125}
 _STEPS = {1.0: "a quarter note", 0.5: "an 8th note", 0.25: "a 16th note", 0.125: "a 32nd note"}
 _SIXTEENTH = 0.25
@@ -91,12 +92,32 @@ def read_music(path: StrPath, step: float | None = None) -> Music:
     return read(path, step)
 
 
-def is_music(path: StrPath) -> bool:
-    """Tell whether a path is that of MIDI: a file that begins as one or is called one, or a folder that holds any.
+def read_alike(path: StrPath, quarters: float) -> Music:
+    """Read music onto the grid that other music has.
 
-    Rolls in JSON cannot be told from other JSON without reading them, so they are not asked about here.
+    Args:
+        path: the file or folder.
+        quarters: a step's length in quarter notes.
+
+    Raises:
+        DataError: a JSON file's name says that its steps are others, or see :func:`read_music`.
     """
-    return _is_midi(path) and (not Path(path).is_dir() or any(_midi_files(Path(path))))
+    named = None if _is_midi(path) else _named_step(Path(path).name)
+    if named not in (None, quarters):
+        found = f"found a name that says {named:g}"
+        raise DataError(f"expected steps of {quarters:g} quarter notes, {found}", path=str(path))
+    return read_music(path, quarters)
+
+
+def is_music(path: StrPath) -> bool:
+    """Tell whether a path is that of music.
+
+    It is for a file that begins as MIDI or is called so, a folder that holds any, and for JSON that begins as rolls do:
+    a list of lists of lists, of numbers or empty, under the name of a part or under none.
+    """
+    if Path(path).is_dir():
+        return any(_midi_files(Path(path)))
+    return _is_midi(path) or _ROLLS.match(first_bytes(path)[1]) is not None
 
 
 def _is_midi(path: StrPath) -> bool:
@@ -109,7 +130,7 @@ def _is_midi(path: StrPath) -> bool:
 def _read_json(path: StrPath, step: float | None) -> Music:
     name = str(path)
     rolls = _rolls(path, name)
-    quarters = step or _named_step(Path(path).name)
+    quarters = step or _named_step(Path(path).name) or 1.0
     voices = _are_voices(rolls)
     parts: dict[str, list[Piece]] = {}
     empty: list[str] = []
@@ -187,13 +208,13 @@ def _step(values: list[Any], place: str, voices: bool, name: str) -> tuple[int, 
     return tuple(sorted(pitches - {REST}))
 
 
-def _named_step(name: str) -> float:
-    """Give the step's length that a file's name tells.
+def _named_step(name: str) -> float | None:
+    """Give the step's length that a file's name tells, if it does.
 
     >>> _named_step("jsb-chorales-16th.json.gz"), _named_step("chorales.json")
-    (0.25, 1.0)
+    (0.25, None)
     """
-    return next((length for words, length in _NAMED.items() if re.search(words, name.lower())), 1.0)
+    return next((length for words, length in _NAMED.items() if re.search(words, name.lower())), None)
 
 
 # ---- MIDI ----

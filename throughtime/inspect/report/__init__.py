@@ -19,21 +19,35 @@ from throughtime.inspect.report.page import page
 from throughtime.inspect.report.rarity import rarity, sentence_lengths
 from throughtime.inspect.report.scores import header, scores
 from throughtime.inspect.report.sentences import worst_sentences
+from throughtime.inspect.report.sounded import (
+    Composed,
+    Sounded,
+    along,
+    beside_the_real,
+    composed,
+    hard_pitches,
+    hard_sizes,
+    sounded,
+)
 from throughtime.inspect.report.tags import tag_confusions
 from throughtime.inspect.report.worst import worst
-from throughtime.model import LanguageModel, Model
+from throughtime.model import ComposerModel, LanguageModel, Model
 from throughtime.storage import write_atomically
 from throughtime.train.protocol import Record
 
 __all__ = [
     "Answered",
     "Chances",
+    "Composed",
     "Evidence",
     "Foretold",
     "Labelled",
+    "Sounded",
     "answered",
+    "composed",
     "foretold",
     "labelled",
+    "sounded",
     "text_lengths",
     "write_report",
     "written",
@@ -69,8 +83,10 @@ def write_report(path: Path, model: Model, history: Sequence[Record], evidence: 
 
 def _shown(model: Model, history: Sequence[Record], evidence: Evidence) -> list[str]:
     if isinstance(model, LanguageModel):
-        wrote = sample(evidence.written, history, model.task.measures[0])
+        wrote = sample(model, evidence.written, history)
         return [*wrote, *positions(evidence.foretold), *hardest(model, evidence.foretold)]
+    if isinstance(model, ComposerModel):
+        return _of_music(model, evidence)
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 
@@ -91,6 +107,16 @@ def _of_words(evidence: Evidence) -> list[str]:
         *worst_sentences(evidence),
         *rarity(evidence),
         *sentence_lengths(evidence),
+    ]
+
+
+def _of_music(model: ComposerModel, evidence: Evidence) -> list[str]:
+    """What it writes, and what it finds hard."""
+    return [
+        *beside_the_real(evidence.composed),
+        *hard_pitches(model, evidence.sounded),
+        *hard_sizes(evidence.sounded),
+        *along(evidence.sounded),
     ]
 
 

@@ -12,6 +12,7 @@ from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.inspect.report.foretold import Foretold
 from throughtime.inspect.report.labelled import Labelled
+from throughtime.inspect.report.sounded import Composed, Sounded
 from throughtime.tasks import Rater, TextTask
 
 __all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths"]
@@ -88,6 +89,8 @@ class Evidence:
         labelled: the same of a model that labels words.
         foretold: what the symbols of ``valid`` and ``test`` cost a language model, of those that there are.
         written: a sample of what it writes.
+        sounded: what the frames of ``valid`` and ``test`` cost a model of music, of those that there are.
+        composed: samples of what it makes, and real pieces.
     """
 
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -95,6 +98,8 @@ class Evidence:
     labelled: Mapping[str, Labelled] = field(default_factory=dict)
     foretold: Mapping[str, Foretold] = field(default_factory=dict)
     written: str = ""
+    sounded: Mapping[str, Sounded] = field(default_factory=dict)
+    composed: Composed | None = None
 
 
 def text_lengths(data: Dataset) -> np.ndarray:

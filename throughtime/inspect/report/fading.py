@@ -25,18 +25,14 @@ def fading(start: Reach, end: Reach) -> str:
     """
     layers = zip(start.layers, end.layers, strict=True)
     figures = [_figure(before, after, number) for number, (before, after) in enumerate(layers, 1)]
-    loss = (
-        f"the loss of a stretch's last {end.step} alone"
-        if end.chunk
-        else f"the loss of a sentence's last {end.step} alone (reading backwards: of its first)"
-        if end.per_step
-        else "a sequence's loss"
-    )
-    read = "stretches of text" if end.chunk else "sentences" if end.per_step else "sequences"
+    loss = "a sequence's loss"
+    if end.per_step:
+        backwards = " (reading backwards: of its first)" if any(layer.backwards for layer in end.layers) else ""
+        loss = f"the loss of a sequence's last {end.step} alone{backwards}"
     how_to_read = (
         f"The norm of the gradient of {loss} with respect to a layer's state k steps before the end of its reading; "
-        f"mean over {end.sequences} {read} (those that are long enough). Where it fades, nothing is learnt from what "
-        "was read there."
+        f"mean over {end.sequences} sequences (those that are long enough). Where it fades, nothing is learnt from "
+        "what was read there."
     )
     content = f"<p>{end.sentence()}</p>\n{grid(figures)}\n{note(how_to_read)}\n{_saturation(start, end)}"
     return section("How far back it reaches", content)

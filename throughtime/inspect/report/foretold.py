@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from throughtime.data.batches import Batch, Dataset
+from throughtime.data.events import from_events
 from throughtime.data.streams import Streams
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.inspect.card import shown_part
-from throughtime.inspect.report.page import figure, grid, note, section, table
+from throughtime.inspect.report.page import details, figure, grid, note, section, table
 from throughtime.model import LanguageModel
 from throughtime.tasks.answering import answering
 from throughtime.tasks.targets import Measure
@@ -117,32 +118,48 @@ def written(model: LanguageModel) -> str:
 # ---- the sections ----
 
 
-def sample(text: str, history: Sequence[Record], measure: Measure) -> list[str]:
+def sample(model: LanguageModel, text: str, history: Sequence[Record]) -> list[str]:
     """What it wrote, at the end and on the way; none without.
 
     Args:
+        model: that wrote it.
         text: at the end.
         history: the evaluations, some with an example of what it wrote then.
-        measure: what is told of each of them.
     """
     if not text:
         return []
-    words = "It begins with nothing, at temperature 0.8."
-    content = f'<pre class="written">{escape(text)}</pre>\n{note(words)}'
+    words = note("It begins with nothing, at temperature 0.8.")
+    told = f'<pre class="written">{escape(text)}</pre>'
+    if model.vocabulary.config.tokens == "event":
+        return [section("What it writes", f"{_rolled(model, text)}{details('In its words', told)}\n{words}")]
+    return [section("What it writes", f"{told}\n{words}{_on_the_way(history, model.task.measures[0])}")]
+
+
+def _on_the_way(history: Sequence[Record], measure: Measure) -> str:
+    """What it wrote at some of the evaluations."""
     told = [record for record in history if record.sample is not None]
-    if len(told) > 1:
-        spread = np.linspace(0, len(told) - 1, min(len(told), ON_THE_WAY)).round().astype(int)
-        rows = [
-            [
-                f"{told[place].epoch:.2f}",
-                "—" if (valid := told[place].valid) is None else measure.shown(valid[measure.key]),
-                f'<span class="written">{escape(told[place].sample or "")}</span>',
-            ]
-            for place in spread
+    if len(told) < 2:
+        return ""
+    spread = np.linspace(0, len(told) - 1, min(len(told), ON_THE_WAY)).round().astype(int)
+    rows = [
+        [
+            f"{told[place].epoch:.2f}",
+            "—" if (valid := told[place].valid) is None else measure.shown(valid[measure.key]),
+            f'<span class="written">{escape(told[place].sample or "")}</span>',
         ]
-        heads = ("epoch", escape(measure.title), "what it wrote")
-        content += table(heads, rows, "nnl", "What it wrote on the way")
-    return [section("What it writes", content)]
+        for place in spread
+    ]
+    heads = ("epoch", escape(measure.title), "what it wrote")
+    return table(heads, rows, "nnl", "What it wrote on the way")
+
+
+def _rolled(model: LanguageModel, text: str) -> str:
+    """Events as the piano roll that they mean."""
+    from throughtime.inspect.roll import draw_rolls
+
+    piece = from_events(text.split(), model.config.data["source"]["quarters"])
+    [picture] = draw_rolls([("made", piece)], "roll", made=[True])
+    return grid([figure("Made", picture)])
 
 
 def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:

@@ -11,7 +11,7 @@ from throughtime.inspect.report.confusion import Pairs, count_classes, count_pai
 from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
 from throughtime.model import Model
-from throughtime.tasks import TASKS, Generator
+from throughtime.tasks import Composer, Generator
 from throughtime.tasks.targets import Measure, Names
 
 __all__ = ["header", "scores"]
@@ -30,7 +30,7 @@ def header(model: Model) -> str:
 
 def _taught_by(model: Model) -> str:
     train = model.config.data.get("train") or {}
-    called = TASKS[model.config.task].names.example
+    called = model.names.example
     name = Path(train["path"]).name or train["path"] if train.get("path") else None
     return f", trained on {train.get('rows', 0):,} {called}s of {escape(name)}" if name else ""
 
@@ -63,7 +63,7 @@ def _score(model: Model, name: str, scores: dict[str, Any], pairs: Pairs) -> str
 <p class="big">{_shown(first, scores)}</p>
 <p>{_beside(model, first, scores, pairs)}</p>
 <dl>
-{rows}{_size(TASKS[model.config.task].names, scores)}
+{rows}{_size(model.names, scores)}
 </dl>
 </div>"""
 
@@ -82,13 +82,13 @@ def _shown(measure: Measure, scores: dict[str, Any]) -> str:
 
 def _beside(model: Model, measure: Measure, scores: dict[str, Any], pairs: Pairs) -> str:
     """What puts the first score in its place."""
-    if isinstance(model.task, Generator):
+    if isinstance(model.task, Generator | Composer):
         return f"{sentence(model.task.targets.in_words())}."
     if measure.key == "f1":
         return "The harmonic mean of precision and recall; a span counts when its words and its type are all right."
     if measure.key != "accuracy":
         return "On average so far from the true number."
-    low, high = interval(scores["accuracy"], scores[TASKS[model.config.task].names.counted[-1][0]])
+    low, high = interval(scores["accuracy"], scores[model.names.counted[-1][0]])
     return f"95% interval: {low:.1%} to {high:.1%}{_baseline(pairs)}"
 
 
