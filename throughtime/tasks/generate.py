@@ -78,7 +78,7 @@ class GeneratorConfig(Config):
         >>> GeneratorConfig(dropout=0.2).settled_with(LanguageConfig(tokens="word"))[0].tie_weights
         True
         """
-        if vocabulary.tokens in ("char", "byte"):
+        if vocabulary.tokens not in ("word", "bpe"):
             return self, vocabulary
         return self.model_copy(
             update={name: value for name, value in OF_WORDS.items() if name not in self.model_fields_set}
