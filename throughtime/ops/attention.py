@@ -233,7 +233,7 @@ class _Attend(torch.autograd.Function):
             torch.bmm(own.mT, by_mean, out=by_value)
             by_scores = torch.baddbmm(by_own, by_mean, value.mT).mul_(own)
             by_scores.addcmul_(own, by_scores.sum(-1, keepdim=True), value=-1)
-            if vector is None:
+            if by_vector is None:
                 torch.bmm(by_scores, key, out=by_query)
                 torch.bmm(by_scores.mT, query, out=by_key)
             else:
