@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.decode.beam import BeamConfig, _top, beam_search
+from throughtime.nn.decoder import Decoder
+from throughtime.ragged import Ragged
 
 END = 0
 HASH = 97
@@ -224,3 +226,34 @@ def test_what_does_not_fit_is_named(changed, message):
     given = {"begin": 1, "end": END, "limits": torch.tensor([2]), "beam": 3}
     with pytest.raises(ValueError, match=message):
         beam_search(toy.step, toy.start(1), **given | changed)
+
+
+@pytest.mark.parametrize("input_feeding", [False, True])
+@torch.no_grad()
+def test_what_a_decoder_says_is_as_probable_as_when_it_is_told(input_feeding):
+    """Beams of several sentences look at their own sources; the state follows its beginning."""
+    torch.manual_seed(0)
+    decoder = Decoder(
+        6, memory_size=4, cell="lstm", embedding_size=5, hidden_size=8, num_layers=2, input_feeding=input_feeding
+    ).eval()
+    for parameter in decoder.parameters():
+        parameter.mul_(3)  # so that sources and beginnings matter
+    sources = Ragged.from_list([torch.randn(length, 4) for length in (3, 1, 4)])
+    memory, start = decoder.remember(sources), decoder.start(torch.randn(3, 4))
+
+    def step(symbols, state):
+        *own, rows = state
+        scores, after = decoder.step(symbols, memory, tuple(own), rows[0])
+        return scores, (*after, rows)
+
+    state = (*start, torch.arange(3)[None])
+    found = beam_search(step, state, begin=1, end=END, limits=torch.tensor([5, 3, 6]), beam=4, n_best=4)
+    assert len({own[0].symbols for own in found}) > 1
+    answers = [(row, answer) for row, own in enumerate(found) for answer in own]
+    rows = torch.tensor([row for row, _ in answers])
+    told = Ragged.from_list([torch.tensor([1, *answer.symbols]) for _, answer in answers])
+    state = tuple(part.index_select(1, rows) for part in start)
+    logs = told.with_values(decoder.head(decoder(told, memory, state, rows).outputs.values).log_softmax(1))
+    for own, (_, answer) in zip(logs, answers, strict=True):
+        wanted = own.gather(1, torch.tensor([*answer.symbols, END])[:, None]).sum().item()
+        assert answer.log_probability == pytest.approx(wanted, abs=1e-4)
