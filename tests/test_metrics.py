@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from throughtime.data.spans import read_spans
-from throughtime.metrics import Bin, SpanCounts, SpanScore, TokenCounts, calibration_error, reliability
+from throughtime.metrics import (
+    Bin,
+    SpanCounts,
+    SpanScore,
+    TokenCounts,
+    calibration_error,
+    gleu,
+    reliability,
+    text_errors,
+    token_errors,
+    translation,
+)
 
 
 def test_the_calibration_error_by_hand():
@@ -170,3 +181,101 @@ def test_any_tags_are_counted_as_conlleval_counts_them(data, letters):
         spans.add(read_spans(targets), read_spans(predicted))
         tokens.add(targets, predicted)
     assert (spans.overall(), tokens.right) == conlleval(sentences)
+
+
+# ---- sequences as answers ----
+
+
+def test_bleu_by_hand():
+    """Of 6 words 5 are right, of 5 pairs 4, of 4 triples 3, of 3 quadruples 2; nothing is too short."""
+    scores = translation(["the cat sat on the Mat"], [["the cat sat on the mat"]])
+    assert scores["bleu"] == pytest.approx(100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
+    assert scores["bleu_lc"] == pytest.approx(100)
+    assert scores["chrf"] < 100
+    assert scores["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+
+
+def test_texts_may_have_unequal_numbers_of_references():
+    predicted = ["a small dog runs away", "the cat sat down here"]
+    references = [["a dog runs away fast", "a small dog runs away", "it runs"], ["the cat sat down here"]]
+    assert translation(predicted, references)["bleu"] == pytest.approx(100)
+    assert text_errors(predicted, references) == {"wer": 0.0, "cer": 0.0}
+    assert translation(predicted, [own[:1] for own in references])["bleu"] < 90
+
+
+def test_errors_of_texts_by_hand():
+    """``a b c`` is one word from ``a b c d``, two from ``a x``; both words of the other are wrong, one is too many."""
+    found = text_errors(["a b c", "x y z"], [["a x", "a b c d"], ["p q"]])
+    assert found["wer"] == pytest.approx((1 + 3) / (4 + 2))
+    assert text_errors(["", "ab"], [["abc"], ["ab"]]) == {"wer": 1 / 2, "cer": 3 / 5}
+    assert text_errors(["ab"], [[""]]) == {"wer": None, "cer": None}
+
+
+TOKENS = st.lists(st.sampled_from("ABC"), max_size=6)
+
+
+def distance(left, right):
+    """The edit distance, by the textbook's recursion."""
+    if not left or not right:
+        return len(left) + len(right)
+    changed = distance(left[1:], right[1:]) + (left[0] != right[0])
+    return min(changed, distance(left[1:], right) + 1, distance(left, right[1:]) + 1)
+
+
+@given(st.lists(st.tuples(TOKENS, st.lists(TOKENS, min_size=1, max_size=3)), min_size=1, max_size=3))
+def test_token_errors_are_edit_distances_to_the_closest(pairs):
+    predicted, references = zip(*pairs, strict=True)
+    closest = [min(right, key=lambda own: distance(answer, own)) for answer, right in pairs]
+    errors, total = sum(map(distance, predicted, closest)), sum(map(len, closest))
+    found = token_errors(predicted, references)
+    assert found["ter"] == (pytest.approx(errors / total) if total else None)
+    assert found["exact"] == pytest.approx(sum(answer in right for answer, right in pairs) / len(pairs))
+
+
+def test_gleu_by_hand():
+    """Source ``a b c … i``, reference ``a x c … i``: what is shared, less what has the ``b`` that should have gone.
+
+    Of the unchanged source 8 - 1 of 9 words, 6 - 2 of 8 pairs, 5 - 2 of 7 triples and 4 - 2 of 6 quadruples are right.
+    """
+    source, reference = list("abcdefghi"), list("axcdefghi")
+    assert gleu([source], [source], [[reference]]) == pytest.approx(100 * (7 / 9 * 4 / 8 * 3 / 7 * 2 / 6) ** 0.25)
+    assert gleu([source], [reference], [[reference]]) == pytest.approx(100)
+    assert gleu([source], [reference[:-2]], [[reference]]) == pytest.approx(100 * np.exp(1 - 9 / 7))  # too short
+    assert gleu([source], [source[:5]], [[reference]]) == 0  # no quadruple is left
+    assert gleu([source] * 2, [source[:5], source], [[reference]] * 2) > 0  # but over a corpus there is one
+
+
+def test_gleu_averages_over_the_references():
+    source, answer = ["a", "b", "c", "d", "e"], ["a", "x", "c", "d", "e"]
+    near, far = ["a", "x", "c", "d", "e"], ["p", "q", "r", "s", "t"]
+    both = gleu([source] * 40, [answer] * 40, [[near, far]] * 40)
+    assert gleu([source] * 40, [answer] * 40, [[far]] * 40) < both < gleu([source] * 40, [answer] * 40, [[near]] * 40)
+    assert both == gleu([source] * 40, [answer] * 40, [[near, far]] * 40)
+
+
+@pytest.mark.parametrize(("part", "unchanged"), [("dev", 38.2), ("test", 40.5)])
+def test_gleu_of_unchanged_text_is_what_jfleg_says(shared_data, part, unchanged):
+    """Its README has these figures, from the authors' own program."""
+
+    def lines(name):
+        text = (shared_data / "jfleg" / f"{part}.{name}").read_text(encoding="utf-8")
+        return [line.split() for line in text.split("\n")[:-1]]
+
+    source = lines("src")
+    references = list(zip(*(lines(f"ref{number}") for number in range(4)), strict=True))
+    assert gleu(source, source, references) == pytest.approx(unchanged, abs=0.05)
+
+
+@pytest.mark.parametrize("measure", [translation, text_errors, token_errors])
+@pytest.mark.parametrize(
+    ("predicted", "references", "found"),
+    [([], [], "0 and 0"), (["a"], [], "1 and 0"), (["a", "b"], [["a"], []], "2 and 2, some empty")],
+)
+def test_answers_need_references(measure, predicted, references, found):
+    with pytest.raises(ValueError, match=f"for each at least one reference, found {found}"):
+        measure(predicted, references)
+
+
+def test_gleu_needs_a_source_for_each_answer():
+    with pytest.raises(ValueError, match="expected a source for each of 1 answers, found 2"):
+        gleu([["a"], ["b"]], [["a"]], [[["a"]]])

@@ -1,16 +1,21 @@
-"""Thin faces over scikit-learn's metrics, and exact spans, with the names that ``evaluate --json`` prints.
+"""Thin faces over the field's metric libraries, and what these do not have, with the names ``evaluate --json`` prints.
 
-scikit-learn is imported where it is used: it takes nearly a second, which a prediction need not wait for.
+The libraries are imported where they are used: they take up to a second, which a prediction need not wait for.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import zip_longest
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import jiwer
 
 __all__ = [
     "MOST_IN_MATRIX",
@@ -21,8 +26,12 @@ __all__ = [
     "calibration_error",
     "classification",
     "confusion",
+    "gleu",
     "rating",
     "reliability",
+    "text_errors",
+    "token_errors",
+    "translation",
 ]
 
 MOST_IN_MATRIX = 60
@@ -199,3 +208,173 @@ class SpanCounts:
         """The score of each type that is there or was predicted, in the order of their names."""
         types = sorted(self._targets.keys() | self._predicted.keys())
         return {type: SpanScore(self._targets[type], self._predicted[type], self._correct[type]) for type in types}
+
+
+# ---- sequences as answers, each with one or several that are right ----
+
+
+def translation(predicted: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float | str]:
+    """``bleu``, ``bleu_lc`` (lower-cased), ``chrf``, each from 0 to 100, and ``bleu_signature``, by sacrebleu.
+
+    Post (2018), "A call for clarity in reporting BLEU scores"; its tokenisation is mteval's 13a.
+
+    Args:
+        predicted: ``[M]`` texts as people write them, not tokenised.
+        references: of each text one or several.
+
+    Raises:
+        ValueError: for no texts, or unequal numbers of texts and references.
+
+    >>> scores = translation(["the cat sat on the Mat"], [["The cat sat on the mat", "the cat sat on the mat"]])
+    >>> round(scores["bleu"], 2), round(scores["bleu_lc"], 2), scores["bleu_signature"]
+    (75.98, 100.0, 'nrefs:2|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0')
+    """
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    _check_answers(predicted, references)
+    # sacrebleu takes all first references, then all second ones; where a text has no more it wants none.
+    streams = [list(stream) for stream in zip_longest(*references)]
+    bleu = BLEU()
+    cased = bleu.corpus_score(list(predicted), streams)
+    return {
+        "bleu": cased.score,
+        "bleu_lc": BLEU(lowercase=True).corpus_score(list(predicted), streams).score,
+        "chrf": CHRF().corpus_score(list(predicted), streams).score,
+        "bleu_signature": str(bleu.get_signature()),
+    }
+
+
+def text_errors(predicted: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float | None]:
+    """``wer`` and ``cer`` by jiwer: words or characters to replace, leave out or add, over those of the references.
+
+    Of several references the one with the fewest errors counts, of equals the first.
+
+    Returns:
+        Shares, which can be above 1; none where the references are all empty.
+
+    Raises:
+        ValueError: for no texts, or unequal numbers of texts and references.
+
+    >>> text_errors(["a big dog", "cat"], [["a dog", "a big log"], ["cat"]])  # "a dog" has as few words wrong
+    {'wer': 0.3333333333333333, 'cer': 0.08333333333333333}
+    """
+    import jiwer
+
+    _check_answers(predicted, references)
+
+    def rate(process: Callable[[str, str], jiwer.WordOutput | jiwer.CharacterOutput]) -> float | None:
+        errors = total = 0
+        for text, right in zip(predicted, references, strict=True):
+            counts = [process(reference, text) for reference in right]
+            missed = [own.substitutions + own.deletions + own.insertions for own in counts]
+            least = missed.index(min(missed))
+            closest = counts[least]
+            errors += missed[least]
+            total += closest.hits + closest.substitutions + closest.deletions
+        return errors / total if total else None
+
+    return {"wer": rate(jiwer.process_words), "cer": rate(jiwer.process_characters)}
+
+
+def token_errors(
+    predicted: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> dict[str, float | None]:
+    """``ter``, tokens to replace, leave out or add over the right ones, and ``exact``, the share of right answers.
+
+    As phone errors are counted: of several right answers the one with the fewest errors counts, of equals the first.
+
+    Args:
+        predicted: ``[M]`` answers, each of tokens.
+        references: of each one or several right answers.
+
+    Returns:
+        Shares; ``ter``, which can be above 1, is none where the right answers are all empty.
+
+    Raises:
+        ValueError: for no answers, or unequal numbers of answers and references.
+
+    >>> token_errors([["K", "AE", "T"], ["R", "IY", "D"]], [[["K", "AA", "T"]], [["R", "EH", "D"], ["R", "IY", "D"]]])
+    {'ter': 0.16666666666666666, 'exact': 0.5}
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    _check_answers(predicted, references)
+    errors = total = exact = 0
+    for answer, right in zip(predicted, references, strict=True):
+        missed = [Levenshtein.distance(list(answer), list(reference)) for reference in right]
+        least = missed.index(min(missed))
+        errors, total, exact = errors + missed[least], total + len(right[least]), exact + (missed[least] == 0)
+    return {"ter": errors / total if total else None, "exact": exact / len(predicted)}
+
+
+def _check_answers(predicted: Sequence[object], references: Sequence[Sequence[object]]) -> None:
+    if not len(predicted) or len(predicted) != len(references) or not all(len(right) for right in references):
+        least = min((len(right) for right in references), default=0)
+        raise ValueError(
+            f"expected answers, and for each at least one reference, found {len(predicted)} and {len(references)}"
+            + (", some empty" if references and not least else "")
+        )
+
+
+ORDER = 4
+DRAWS = 500
+
+
+def gleu(
+    sources: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]
+) -> float:
+    """GLEU of corrections, from 0 to 100: n-grams shared with a reference, less those wrongly kept from the source.
+
+    Napoles et al. (2015), "Ground truth for grammatical error correction metrics", in the form without tuning of
+    Napoles et al. (2016, arXiv:1605.02592): for n of 1 to 4 the precision is the number of n-grams that answer and
+    reference share, less those that the answer shares with the source but the reference has not; a brevity penalty as
+    BLEU's. With several references one is drawn for each sentence, and the corpus's scores of 500 draws are averaged.
+    The draws are those of the authors' program (github.com/cnap/gec-ranking), so that its figures come out.
+
+    Args:
+        sources: ``[M]`` sentences before correction, each of tokens.
+        predicted: ``[M]`` answers.
+        references: of each one or several corrections.
+
+    Raises:
+        ValueError: for no answers, or unequal numbers.
+
+    >>> source, right = "He go to the school every day".split(), "He goes to school every day".split()
+    >>> [round(gleu([source], [answer], [[right]]), 2) for answer in (right, source)]
+    [100.0, 0.0]
+    """
+    _check_answers(predicted, references)
+    if len(sources) != len(predicted):
+        raise ValueError(f"expected a source for each of {len(predicted)} answers, found {len(sources)}")
+    most = max(len(right) for right in references)
+    counts = np.zeros((len(predicted), most, 2 + 2 * ORDER))
+    for place, (source, answer, right) in enumerate(zip(sources, predicted, references, strict=True)):
+        counts[place, : len(right)] = [_gleu_counts(source, answer, reference) for reference in right]
+    places, scores = np.arange(len(counts)), []
+    for number in range(DRAWS if most > 1 else 1):
+        draw = Random(number * 101)
+        chosen = [int(draw.random() * len(right)) for right in references]
+        scores.append(_gleu_score(counts[places, chosen].sum(axis=0)))
+    return 100 * float(np.mean(scores))
+
+
+def _gleu_counts(source: Sequence[str], answer: Sequence[str], reference: Sequence[str]) -> list[int]:
+    """Lengths of answer and reference, then for each n what is right and how many there are."""
+    counts = [len(answer), len(reference)]
+    for n in range(1, ORDER + 1):
+        of_source, of_answer, right = (
+            Counter(zip(*(text[begin:] for begin in range(n)), strict=False)) for text in (source, answer, reference)
+        )
+        wrong = Counter({gram: count for gram, count in of_source.items() if gram not in right})
+        counts += [max((of_answer & right).total() - (of_answer & wrong).total(), 0), max(len(answer) + 1 - n, 0)]
+    return counts
+
+
+def _gleu_score(counts: np.ndarray) -> float:
+    """From the sums over the corpus; 0 where any is 0."""
+    if not counts.all():
+        return 0.0
+    answer, reference = counts[:2]
+    precision = np.log(counts[2::2] / counts[3::2]).mean()
+    return float(np.exp(min(0.0, 1 - reference / answer) + precision))

@@ -21,30 +21,36 @@ def learnt(*tensors):
     return [None if tensor is None else tensor.detach().clone().requires_grad_() for tensor in tensors]
 
 
-def plain(hidden, weight, bias, targets, row_weights=None):
+def plain(hidden, weight, bias, targets, row_weights=None, label_smoothing=0.0):
     """Total and rows, in float64."""
     bias = None if bias is None else bias.double()
-    rows = F.cross_entropy(F.linear(hidden.double(), weight.double(), bias), targets, reduction="none")
+    scores = F.linear(hidden.double(), weight.double(), bias)
+    rows = F.cross_entropy(scores, targets, reduction="none", label_smoothing=label_smoothing)
     return (rows.mean() if row_weights is None else (rows * row_weights.double()).sum()), rows
 
 
+@pytest.mark.parametrize("label_smoothing", [0, 0.1, 1])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
     ("rows", "size", "vocabulary", "chunk"),
     [(1, 1, 1, None), (1, 5, 7, 1), (7, 3, 1, 2), (13, 17, 31, 1), (13, 17, 31, 5), (13, 17, 31, 13), (13, 17, 31, 99)],
 )
-def test_values_and_gradients_are_those_of_all_scores_at_once(rows, size, vocabulary, chunk, bias):
+def test_values_and_gradients_are_those_of_all_scores_at_once(rows, size, vocabulary, chunk, bias, label_smoothing):
     torch.manual_seed(rows)
     *tensors, targets = draw(rows, size, vocabulary, bias=bias)
     weights = torch.rand(rows)
     for row_weights in (None, weights):
         ours, theirs = learnt(*tensors), learnt(*tensors)
-        losses = linear_cross_entropy(*ours, targets, row_weights=row_weights, chunk=chunk)
-        total, wanted = plain(*theirs, targets, row_weights)
+        options = {"row_weights": row_weights, "label_smoothing": label_smoothing}
+        losses = linear_cross_entropy(*ours, targets, **options, chunk=chunk)
+        total, wanted = plain(*theirs, targets, **options)
         losses.total.backward()
         total.backward()
         torch.testing.assert_close(losses.rows, wanted.float())
         torch.testing.assert_close(losses.total, total.float())
+        with torch.no_grad():
+            told = linear_cross_entropy(*ours, targets, **options, chunk=chunk).rows
+        torch.testing.assert_close(told, wanted.float())
         assert not losses.rows.requires_grad
         for our, their in zip(ours, theirs, strict=True):
             if our is not None:
@@ -52,13 +58,14 @@ def test_values_and_gradients_are_those_of_all_scores_at_once(rows, size, vocabu
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("chunk", [5, 99])
-def test_products_in_bfloat16_are_off_by_their_rounding_and_no_more(chunk, bias):
+@pytest.mark.parametrize(("chunk", "label_smoothing"), [(5, 0.0), (99, 0.0), (5, 0.2)])
+def test_products_in_bfloat16_are_off_by_their_rounding_and_no_more(chunk, label_smoothing, bias):
     torch.manual_seed(3)
     *tensors, targets = draw(61, 17, 301, scale=0.5, bias=bias)
     ours, theirs = learnt(*tensors), learnt(*tensors)
-    losses = linear_cross_entropy(*ours, targets, chunk=chunk, products=torch.bfloat16)
-    total, wanted = plain(*theirs, targets)
+    options = {"products": torch.bfloat16, "label_smoothing": label_smoothing}
+    losses = linear_cross_entropy(*ours, targets, chunk=chunk, **options)
+    total, wanted = plain(*theirs, targets, label_smoothing=label_smoothing)
     losses.total.backward()
     total.backward()
     assert losses.rows.dtype == torch.float32
@@ -68,12 +75,13 @@ def test_products_in_bfloat16_are_off_by_their_rounding_and_no_more(chunk, bias)
         if our is not None:
             assert float((our.grad - their.grad).norm() / their.grad.norm()) < 0.01
     with torch.no_grad():  # what is answered is not rounded
-        rows = linear_cross_entropy(*tensors, targets, products=torch.bfloat16).rows
+        rows = linear_cross_entropy(*tensors, targets, **options).rows
     torch.testing.assert_close(rows, wanted.float().detach())
 
 
+@pytest.mark.parametrize("label_smoothing", [0, 0.3])
 @pytest.mark.parametrize("wanted", [("hidden",), ("weight",), ("bias",), ("hidden", "bias"), NAMES])
-def test_gradients_are_exact_whichever_are_asked_for(wanted):
+def test_gradients_are_exact_whichever_are_asked_for(wanted, label_smoothing):
     torch.manual_seed(1)
     *tensors, targets = draw(5, 3, 4, dtype=torch.float64)
     for name, tensor in zip(NAMES, tensors, strict=True):
@@ -81,7 +89,8 @@ def test_gradients_are_exact_whichever_are_asked_for(wanted):
     row_weights = torch.rand(5, dtype=torch.float64).requires_grad_()
 
     def scaled(*inputs):
-        return 3 * linear_cross_entropy(*inputs[:3], targets, row_weights=inputs[3], chunk=2).total
+        options = {"row_weights": inputs[3], "label_smoothing": label_smoothing, "chunk": 2}
+        return 3 * linear_cross_entropy(*inputs[:3], targets, **options).total
 
     assert torch.autograd.gradcheck(scaled, (*tensors, row_weights))
     assert [tensor.grad_fn is None for tensor in tensors] == [True] * 3
@@ -186,21 +195,23 @@ def test_the_same_inputs_give_the_same_bits():
 
 
 @pytest.mark.skipif(bool(kernels.MISSING), reason="needs the compiled kernels")
+@pytest.mark.parametrize("label_smoothing", [0, 0.1])
 @torch.no_grad()
-def test_a_rows_loss_does_not_depend_on_the_others_where_nothing_is_learnt():
+def test_a_rows_loss_does_not_depend_on_the_others_where_nothing_is_learnt(label_smoothing):
     torch.manual_seed(6)
     hidden, weight, bias, targets = draw(40, 33, 90)
-    together = linear_cross_entropy(hidden, weight, bias, targets).rows
+    together = linear_cross_entropy(hidden, weight, bias, targets, label_smoothing=label_smoothing).rows
     for part in (slice(0, 1), slice(17, 18), slice(5, 30)):
         for chunk in (None, 3):
-            alone = linear_cross_entropy(hidden[part], weight, bias, targets[part], chunk=chunk).rows
+            options = {"label_smoothing": label_smoothing, "chunk": chunk}
+            alone = linear_cross_entropy(hidden[part], weight, bias, targets[part], **options).rows
             assert torch.equal(alone, together[part])
 
 
 def test_the_scores_of_all_rows_are_never_there(monkeypatch):
     seen = []
     plainly = softmax._differentiated
-    monkeypatch.setattr(softmax, "_differentiated", lambda scores, y: seen.append(scores.shape) or plainly(scores, y))
+    monkeypatch.setattr(softmax, "_differentiated", lambda scores, *y: seen.append(scores.shape) or plainly(scores, *y))
     monkeypatch.setattr(softmax, "SCRATCH", 100 * 10 * 4)
     *tensors, targets = draw(250, 2, 10)
     linear_cross_entropy(*learnt(*tensors), targets)
@@ -224,6 +235,7 @@ def test_the_scores_of_all_rows_are_never_there(monkeypatch):
         ({"targets": torch.tensor([0, 5])}, "expected targets of 0 … 4, found 5"),
         ({"targets": torch.tensor([-100, 5])}, "expected targets of 0 … 4, found -100"),
         ({"chunk": 0}, "expected a chunk of at least one row, found 0"),
+        ({"label_smoothing": 1.5}, "expected label_smoothing from 0 to 1, found 1.5"),
     ],
 )
 def test_what_does_not_fit_is_named(changed, message):

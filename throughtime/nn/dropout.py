@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from throughtime.ragged import Ragged
 
-__all__ = ["rarity", "sequence_dropout", "word_dropout"]
+__all__ = ["locked_dropout", "rarity", "sequence_dropout", "slots_of", "word_dropout"]
 
 
 def rarity(counts: Tensor, strength: float, specials: int) -> Tensor:
@@ -44,5 +44,22 @@ def sequence_dropout(batch: Ragged, p: float) -> Ragged:
     """Dropout of vectors ``[N, F]`` with one mask ``[F]`` a sequence (Gal & Ghahramani 2016)."""
     if not p:
         return batch
-    mask: Tensor = F.dropout(batch.values.new_ones(len(batch), batch.values.shape[1]), p)
-    return batch.with_values(batch.values * mask.index_select(0, batch.row_of_step))
+    return batch.with_values(locked_dropout(batch.values, batch.row_of_step, len(batch), p))
+
+
+def locked_dropout(data: Tensor, slots: Tensor, batch: int, p: float) -> Tensor:
+    """The same of ``data [N, F]`` in any order, whose rows belong to the sequences ``slots [N]`` of ``batch``."""
+    if not p:
+        return data
+    mask: Tensor = F.dropout(data.new_ones(batch, data.shape[1]), p)
+    return data * mask.index_select(0, slots)
+
+
+def slots_of(batch_sizes: Tensor) -> Tensor:
+    """``[N]``: the sequence of each time-major row, the longest being 0.
+
+    >>> slots_of(torch.tensor([3, 1, 1]))
+    tensor([0, 1, 2, 0, 0])
+    """
+    starts = batch_sizes.cumsum(0) - batch_sizes
+    return torch.arange(int(batch_sizes.sum())) - torch.repeat_interleave(starts, batch_sizes)

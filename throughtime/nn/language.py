@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
+from throughtime.nn.dropout import locked_dropout, slots_of
 from throughtime.nn.encoder import CELLS
 from throughtime.nn.init import initialise_recurrent
 from throughtime.nn.linear import Linear
@@ -117,12 +118,12 @@ class LanguageNetwork(nn.Module):
             return PackedSequence(data, order.batch_sizes, order.rows, order.ranks)
 
         marks = None if resets is None else packed(resets[order.gather])
-        slots = _slots(order.batch_sizes) if self.training else None
+        slots = slots_of(order.batch_sizes) if self.training else None
         steps, table = self._embedded(symbols.values[order.gather], slots, len(symbols))
         final: list[Tensor] = []
         kept = steps
         for place, layer in enumerate(self.recurrences):
-            own = _own(state, place, layer)
+            own = own_state(state, place, layer)
             outputs, after = self._run(layer, packed(steps), own, marks, None if place else table)
             final += after if isinstance(after, tuple) else (after,)
             kept, last = outputs.data, place == len(self.layers) - 1
@@ -158,10 +159,7 @@ class LanguageNetwork(nn.Module):
 
     def _hide(self, data: Tensor, slots: Tensor | None, batch: int, p: float) -> Tensor:
         """Dropout with one mask ``[F]`` a sequence (Gal & Ghahramani 2016)."""
-        if slots is None or not p:
-            return data
-        mask: Tensor = F.dropout(data.new_ones(batch, data.shape[1]), p)
-        return data * mask.index_select(0, slots)
+        return data if slots is None else locked_dropout(data, slots, batch, p)
 
 
 class LanguageStepper:
@@ -221,7 +219,7 @@ class LanguageStepper:
             self._state = state
             return
         for place, (stepper, layer) in enumerate(zip(self._layers, self._network.recurrences, strict=True)):
-            stepper.state = _own(state, place, layer)
+            stepper.state = own_state(state, place, layer)
 
 
 def changes(data: Tensor, batch_sizes: Tensor) -> Tensor:
@@ -235,13 +233,8 @@ def changes(data: Tensor, batch_sizes: Tensor) -> Tensor:
     return data[first:] - data.index_select(0, before.to(data.device))
 
 
-def _slots(batch_sizes: Tensor) -> Tensor:
-    """``[N]``: the sequence of each time-major row, the longest being 0."""
-    starts = batch_sizes.cumsum(0) - batch_sizes
-    return torch.arange(int(batch_sizes.sum())) - torch.repeat_interleave(starts, batch_sizes)
-
-
-def _own(state: State | None, place: int, layer: Recurrent) -> Any:
+def own_state(state: State | None, place: int, layer: Recurrent) -> Any:
+    """One layer's part of the state of a stack, as that layer takes it."""
     if state is None:
         return None
     parts = len(layer.states)

@@ -26,7 +26,7 @@ class Losses(NamedTuple):
     total: Tensor
     """``[]``: the sum of each row's loss times its weight; differentiable once."""
     rows: Tensor
-    """``[N]``: each row's loss in nats; never with a gradient."""
+    """``[N]``: each row's loss in nats, label smoothing included; never with a gradient."""
 
 
 def linear_cross_entropy(
@@ -36,6 +36,7 @@ def linear_cross_entropy(
     targets: Tensor,
     *,
     row_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
     chunk: int | None = None,
     products: torch.dtype | None = None,
 ) -> Losses:
@@ -54,14 +55,17 @@ def linear_cross_entropy(
         targets: ``[N]`` of int64, each of ``0 … V - 1``.
         row_weights: ``[N]``, what each row counts for in ``total``; by default ``1 / N``, which makes it the mean.
             A loss that is scaled here need not have its gradients scaled afterwards.
+        label_smoothing: ``ε``, the share of each target that is spread evenly over the vocabulary (Szegedy et al. 2016,
+            "Rethinking the Inception architecture", section 7): a row's loss is then ``(1 - ε)`` of its own plus ``ε``
+            of the mean of ``-log p`` over all symbols, which is infinite where one has no probability at all.
         chunk: rows at a time; by default as many as keep the scores below 16 MiB, but no fewer than 64.
         products: the type that the three matrix products multiply in where there are gradients; by default that of
             ``hidden``. In bfloat16, which :func:`has_fast_bfloat16` recommends on some machines, scores are rounded to
             8 bits before their softmax, and gradients are off by about a four hundredth of their norm.
 
     Raises:
-        ValueError: for tensors of shapes or types that do not fit together, targets outside of the vocabulary, or a
-            chunk below 1. ``total`` of no rows is 0.
+        ValueError: for tensors of shapes or types that do not fit together, targets outside of the vocabulary, a
+            label smoothing that is not from 0 to 1, or a chunk below 1. ``total`` of no rows is 0.
 
     >>> _ = torch.manual_seed(0)
     >>> hidden, weight = torch.randn(5, 3, requires_grad=True), torch.randn(7, 3, requires_grad=True)
@@ -75,14 +79,18 @@ def linear_cross_entropy(
         chunk = max(FEWEST, SCRATCH // (len(weight) * weight.element_size()))
     elif chunk < 1:
         raise ValueError(f"expected a chunk of at least one row, found {chunk}")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"expected label_smoothing from 0 to 1, found {label_smoothing}")
     if row_weights is None:
         row_weights = hidden.new_full((len(hidden),), 1 / max(1, len(hidden)))
     learnt = [tensor for tensor in (hidden, weight, bias, row_weights) if tensor is not None and tensor.requires_grad]
     if learnt and torch.is_grad_enabled():
-        products = products or hidden.dtype
-        summed = _Summed.apply(hidden, weight, bias, targets, row_weights, chunk, products)  # type: ignore[no-untyped-call]
+        summed = _Summed.apply(  # type: ignore[no-untyped-call]
+            hidden, weight, bias, targets, row_weights, label_smoothing, chunk, products or hidden.dtype
+        )
         return Losses(*summed)
-    rows = _rows(hidden.detach(), weight.detach(), None if bias is None else bias.detach(), targets, chunk)
+    bias = None if bias is None else bias.detach()
+    rows = _rows(hidden.detach(), weight.detach(), bias, targets, label_smoothing, chunk)
     return Losses(rows @ row_weights.detach(), rows)
 
 
@@ -114,14 +122,26 @@ def _check(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor,
             raise ValueError(f"expected targets of 0 … {len(weight) - 1}, found {least if least < 0 else most}")
 
 
-def _rows(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, chunk: int) -> Tensor:
+def _rows(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, label_smoothing: float, chunk: int
+) -> Tensor:
     """Each row's loss ``[N]``, with products whose bits do not depend on the other rows."""
     losses = hidden.new_empty(len(hidden))
     with torch.no_grad():
         for part in _parts(len(hidden), chunk):
-            logs = linear(hidden[part], weight, bias).log_softmax(1)
-            losses[part] = -logs.gather(1, targets[part, None]).squeeze(1)
+            scores = linear(hidden[part], weight, bias)
+            own = scores.gather(1, targets[part, None])
+            losses[part] = -scores.log_softmax(1).gather(1, targets[part, None]).squeeze(1)
+            if label_smoothing:
+                losses[part] += label_smoothing * own.squeeze(1)
+        if label_smoothing:
+            losses -= label_smoothing * _mean_scores(hidden, weight, bias)
     return losses
+
+
+def _mean_scores(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``[N]``: the mean of each row's scores, which is the score that the mean of the weights gives."""
+    return linear(hidden, weight.mean(0, keepdim=True), None if bias is None else bias.mean(0, keepdim=True)).squeeze(1)
 
 
 def _parts(length: int, chunk: int) -> list[slice]:
@@ -143,6 +163,7 @@ class _Summed(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         row_weights: Tensor,
+        label_smoothing: float,
         chunk: int,
         products: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
@@ -158,7 +179,7 @@ class _Summed(torch.autograd.Function):
             own = data[part]
             scores = scratch[: len(own)]
             _scores(own, factors, bias, scores)
-            rows[part] = _differentiated(scores, targets[part, None])
+            rows[part] = _differentiated(scores, targets[part, None], 1 - label_smoothing)
             scores *= row_weights[part, None]
             if by_bias is not None:
                 by_bias += scores.sum(0)
@@ -169,6 +190,15 @@ class _Summed(torch.autograd.Function):
                 by_weight += torch.mm(grads.t(), own)
             elif by_weight is not None:
                 by_weight.addmm_(grads.t(), own)
+        if label_smoothing:  # what is spread is linear, and so are its gradients: one product for all rows
+            rows -= label_smoothing * _mean_scores(hidden, weight, bias)
+            shares = label_smoothing * row_weights
+            if by_hidden is not None:
+                by_hidden.addr_(shares, weight.mean(0), alpha=-1)
+            if by_weight is not None:
+                by_weight -= shares @ hidden / len(weight)
+            if by_bias is not None:
+                by_bias -= shares.sum() / len(weight)
         ctx.mark_non_differentiable(rows)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(by_hidden, None if by_weight is None else by_weight.contiguous(), by_bias, rows)
@@ -179,7 +209,7 @@ class _Summed(torch.autograd.Function):
         if torch.is_grad_enabled():  # else a second derivative would be left out in silence
             raise RuntimeError("expected create_graph=False: linear_cross_entropy has no second derivatives")
         by_hidden, by_weight, by_bias, rows = ctx.saved_tensors
-        grads = [by_hidden, by_weight, by_bias, None, rows if ctx.needs_input_grad[4] else None, None, None]
+        grads = [by_hidden, by_weight, by_bias, None, rows if ctx.needs_input_grad[4] else None, None, None, None]
         if grad is None:
             return (None,) * len(grads)
         if grad == 1:  # as for a loss that is not scaled any more: spare a pass over all weights
@@ -209,14 +239,14 @@ def _scores(data: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> N
         torch.addmm(bias, data, weight.t(), out=out)
 
 
-def _differentiated(scores: Tensor, targets: Tensor) -> Tensor:
-    """Losses ``[n]`` of ``targets [n, 1]``; ``scores [n, V]`` become their gradients, ``softmax(s) - [y]``.
+def _differentiated(scores: Tensor, targets: Tensor, share: float) -> Tensor:
+    """Losses ``[n]`` of that share of ``targets [n, 1]``; ``scores [n, V]`` become their gradients.
 
-    The loss is ``max s - s_y - log max softmax(s)``, which is finite where the target's own probability is too small
-    for a number.
+    These are ``softmax(s) - share · [y]``. The loss is ``max s - share · s_y - log max softmax(s)``, which is finite
+    where the target's own probability is too small for a number.
     """
-    losses = scores.amax(1, keepdim=True) - scores.gather(1, targets)
+    losses = scores.amax(1, keepdim=True) - share * scores.gather(1, targets)
     torch.softmax(scores, 1, out=scores)
     losses -= scores.amax(1, keepdim=True).log()
-    scores.scatter_add_(1, targets, torch.full_like(losses, -1))
+    scores.scatter_add_(1, targets, torch.full_like(losses, -share))
     return losses.squeeze(1)
