@@ -130,7 +130,7 @@ def gather(examples: Iterable[Any], folder: Path) -> Sequence[Any]:
         head.append(example)
         size += len(example.text) + _OVERHEAD
         if isinstance(example, Pair):
-            size += sum(len(target) + _OVERHEAD for target in example.targets)
+            size += sum(map(len, example.targets))
         if size > IN_MEMORY:
             return Corpus.write(make_private(folder), chain(drained(head), left))
     return list(head)

@@ -469,4 +469,4 @@ def _grouped(pairs: Iterable[Pair], tally: Tally) -> Iterator[Pair]:
                 tally.add(_AGAIN, *place)
             answers.setdefault(target, place)
     for pair, answers in found.values():
-        yield replace(pair, targets=tuple(answers), places=tuple(answers.values()))
+        yield Pair(pair.text, tuple(answers), pair.path, pair.line, tuple(answers.values()))
