@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from throughtime.data import stratified_split
+from throughtime.data.split import grouped_split
 from throughtime.errors import DataError, UsageError
 
 LABELS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120)
@@ -61,3 +62,30 @@ def test_nothing_to_hold_out():
         stratified_split([], 0.5, 0)
     with pytest.raises(DataError, match="two rows or more to hold some out, found one"):
         stratified_split([""], 0.5, 0)
+
+
+@given(
+    groups=st.lists(st.integers(0, 30), min_size=1, max_size=120), fraction=st.floats(0.01, 0.99), seed=st.integers()
+)
+@settings(max_examples=200, deadline=None)
+def test_groups_stay_together(groups, fraction, seed):
+    if len(set(groups)) < 2:
+        with pytest.raises(DataError, match="expected two different rows or more"):
+            grouped_split(groups, fraction, seed)
+        return
+    kept, held_out = grouped_split(groups, fraction, seed)
+    assert sorted(kept + held_out) == list(range(len(groups)))
+    assert (kept, held_out) == (sorted(kept), sorted(held_out))
+    assert kept
+    assert held_out
+    assert not {groups[row] for row in kept} & {groups[row] for row in held_out}
+    assert len(held_out) <= max(round(len(groups) * fraction), min(Counter(groups).values()))
+    assert (kept, held_out) == grouped_split(groups, fraction, seed)
+
+
+def test_groups_of_one_give_their_part():
+    kept, held_out = grouped_split(range(1000), 0.1, 1)
+    assert (len(kept), len(held_out)) == (900, 100)
+    assert held_out != grouped_split(range(1000), 0.1, 2)[1]
+    with pytest.raises(UsageError, match="expected a fraction between 0 and 1"):
+        grouped_split([1, 2], 1.5, 1)

@@ -191,11 +191,12 @@ def iter_examples(
     need_label: bool = True,
     encoding: str | None = None,
     format: str | None = None,
+    tally: Tally | None = None,
 ) -> Iterator[Example]:
     """Yield examples, read as the file that `source` tells about was, without holding them in memory.
 
     Another `format` (or "auto") reads the same columns from another kind of file; a CSV or TSV file then has a
-    header if the columns have names.
+    header if the columns have names. `tally` is told at the end what was passed over.
 
     Raises:
         DataError: the content cannot be used; the message names file, line and column.
@@ -204,6 +205,9 @@ def iter_examples(
     with open_examples(path, source, need_label=need_label, encoding=encoding, format=format) as opened:
         for _, example in opened.rows:
             yield example
+        if tally is not None:
+            for note in opened.tally.notes():
+                tally.say(note)
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,8 @@ def lint(
     value: Callable[[Any], Hashable] = attrgetter("label"),
     columns: Mapping[str, Sequence[Hashable]] | None = None,
     called: str = "row",
+    holds: tuple[str, str] = ("text", "label"),
+    several: bool = False,
 ) -> list[Warning]:
     """Give what looks wrong: repeated and contradicting rows, rows in several parts, lonely labels, telltale columns.
 
@@ -121,6 +123,8 @@ def lint(
         value: what a row's label means; the label itself, if it is not said.
         columns: the table's other columns by name, with the values of `sampled(train)`; see `other_columns`.
         called: what a row is called.
+        holds: what its text and its label are called.
+        several: whether one text may well have several labels.
 
     >>> from throughtime.data import Example
     >>> rows = [Example(text, label, "a.csv", line) for line, (text, label) in enumerate(
@@ -133,7 +137,7 @@ def lint(
     """
     parts = {"training": _part(train, value), "validation": _part(valid, value), "test": _part(test, value)}
     learnt = parts["training"]
-    found = [*_repeats(learnt, called), *_shared(parts, called)]
+    found = [*_repeats(learnt, called, holds, several), *_shared(parts, called, holds[0])]
     if None in learnt.values:
         return found
     found += _telltale_columns(learnt, columns or {})
@@ -228,7 +232,8 @@ class _Found:
 # ---- rows that stand again ----
 
 
-def _repeats(part: _Part, called: str) -> Iterator[Warning]:
+def _repeats(part: _Part, called: str, holds: tuple[str, str], several: bool) -> Iterator[Warning]:
+    text, label = holds
     same, other = _Found(), _Found()
     more: set[tuple[int, Hashable]] = set()  # values of a text beside that of its first row
     _, first, which = part.first()
@@ -240,11 +245,12 @@ def _repeats(part: _Part, called: str) -> Iterator[Warning]:
         else:
             more.add((at, what))
             other.add(part, row, part, at)
-    for found, like in ((same, "and label"), (other, "with another label")):
-        yield from found.warning(f"{called} repeats an earlier text {like}", f"{called}s repeat an earlier text {like}")
+    for found, like in ((same, f"{text} and {label}"), (other, f"{text} with another {label}")):
+        if found is same or not several:
+            yield from found.warning(f"{called} repeats an earlier {like}", f"{called}s repeat an earlier {like}")
 
 
-def _shared(parts: Mapping[str, _Part], called: str) -> Iterator[Warning]:
+def _shared(parts: Mapping[str, _Part], called: str, text: str) -> Iterator[Warning]:
     for here, there in (("validation", "training"), ("test", "training"), ("test", "validation")):
         found, part, other = _Found(), parts[here], parts[there]
         if not len(part) or not len(other):
@@ -254,8 +260,8 @@ def _shared(parts: Mapping[str, _Part], called: str) -> Iterator[Warning]:
         for row in np.flatnonzero((hashes[places] == part.hashes) & (part.hashes != 0)).tolist():
             found.add(part, row, other, int(first[places[row]]))
         yield from found.warning(
-            f"{called} of the {here} data has a text of the {there} data",
-            f"{called}s of the {here} data have a text of the {there} data",
+            f"{called} of the {here} data has a {text} of the {there} data",
+            f"{called}s of the {here} data have a {text} of the {there} data",
         )
 
 

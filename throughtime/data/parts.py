@@ -8,7 +8,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,9 +20,10 @@ from throughtime.data.config import DataConfig
 from throughtime.data.corpus import Corpus, gather, take
 from throughtime.data.identity import all_plain, content_hash, plain, stamp
 from throughtime.data.lint import lint, other_columns
+from throughtime.data.readers.rows import Tally
 from throughtime.data.readers.tables import Wanted
 from throughtime.data.running import RunningText
-from throughtime.data.split import stratified_split
+from throughtime.data.split import grouped_split, stratified_split
 from throughtime.data.store import FORMAT, Store, make_private
 from throughtime.errors import UsageError
 from throughtime.storage import sha256_of_json
@@ -43,12 +44,24 @@ class Meaning:
         value: what an example's label is to it.
         strata: what each of some examples is like, so that a split can keep every kind's share.
         called: what an example is called.
+        together: what examples have in common that must all be on one side of a split; there are no strata then.
+        holds: what an example's text and label are called.
+        several: whether one text may well have several labels.
     """
 
     task: str
     value: Callable[[Any], Hashable]
     strata: Callable[[Sequence[Any]], list[str]]
     called: str = "row"
+    together: Callable[[Sequence[Any]], Sequence[Hashable]] | None = None
+    holds: tuple[str, str] = ("text", "label")
+    several: bool = False
+
+    def split(self, examples: Sequence[Any], share: float, seed: int) -> tuple[list[int], list[int]]:
+        """The numbers of those that are kept and of those that are held out."""
+        if self.together is not None:
+            return grouped_split(self.together(examples), share, seed)
+        return stratified_split(self.strata(examples), share, seed)
 
 
 class New(Protocol):
@@ -74,11 +87,14 @@ class Files(Protocol):
     def large(self) -> bool:
         """Whether they are written to disk where they are too large for memory."""
 
+    def files(self, path: Path) -> Sequence[Path]:
+        """The files that a path stands for: itself, unless it is what the names of several begin with."""
+
     def open_new(self, path: Path) -> AbstractContextManager[New]:
         """Open a file of which nothing is known."""
 
-    def like(self, path: Path, source: Any) -> Iterable[Any]:
-        """Read another file like it."""
+    def like(self, path: Path, source: Any, tally: Tally | None = None) -> Iterable[Any]:
+        """Read another file like it; `tally` counts what is passed over."""
 
     def remember(self, content: dict[str, Any]) -> Any:
         """A source from its plain values."""
@@ -94,15 +110,19 @@ class TextFiles:
     options: DataConfig
     large: bool = True
 
+    def files(self, path: Path) -> Sequence[Path]:
+        """See :class:`Files`."""
+        return [path]
+
     def open_new(self, path: Path) -> AbstractContextManager[NewExamples]:
         """See :class:`Files`."""
         options = self.options
         wanted = Wanted(options.format, options.encoding, options.text, options.label)
         return open_new(path, wanted, header=options.header, label_until=options.label_until)
 
-    def like(self, path: Path, source: TextSource) -> Iterable[Example]:
+    def like(self, path: Path, source: TextSource, tally: Tally | None = None) -> Iterable[Example]:
         """See :class:`Files`."""
-        return iter_examples(path, source)
+        return iter_examples(path, source, tally=tally)
 
     def remember(self, content: dict[str, Any]) -> TextSource:
         """See :class:`Files`."""
@@ -203,8 +223,8 @@ class _Reading:
 
     def name(self) -> str:
         """What they are called in the cache: by the files' sizes and times, and all that decides how they are read."""
-        stamps = {name: [plain(str(path)), stamp(path)] for name, path in self.paths.items()}
-        if None in (found for _, found in stamps.values()):
+        stamps = {name: [[plain(str(file)), stamp(file)] for file in files] for name, files in self._files().items()}
+        if any(found is None for stamped in stamps.values() for _, found in stamped):
             return f"pipe-{uuid.uuid4().hex}"
         how = self.reader.options.model_dump(exclude={"valid", "test", "strict"})
         return sha256_of_json([FORMAT, stamps, how])[:20]
@@ -216,8 +236,10 @@ class _Reading:
             source = opened.source()
         for name, path in self.paths.items():
             if name != "train":
-                examples[name] = self._gather(self.reader.like(path, source), folder, name)
-        hashes = {name: content_hash(path) for name, path in self.paths.items()}
+                tally = Tally(str(path))
+                examples[name] = self._gather(self.reader.like(path, source, tally), folder, name)
+                source = replace(source, notes=source.notes + [f"{path}: {note}" for note in tally.notes()])
+        hashes = {name: _hash(files) for name, files in self._files().items()}
         if not any(isinstance(part, Corpus) for part in examples.values()):
             return _Files(source, examples, hashes)
         for name, part in examples.items():
@@ -235,6 +257,9 @@ class _Reading:
         examples: dict[str, Sequence[Example]] = {name: Corpus(folder / name) for name in self.paths}
         return _Files(self.reader.remember(told["source"]), examples, told["hashes"], folder)
 
+    def _files(self) -> dict[str, Sequence[Path]]:
+        return {name: self.reader.files(path) for name, path in self.paths.items()}
+
     def _gather(self, examples: Iterable[Example], folder: Path, name: str) -> Sequence[Example]:
         counted = self._counted(examples, self.paths[name])
         return gather(counted, folder / name) if self.reader.large else list(counted)
@@ -244,6 +269,12 @@ class _Reading:
             if number % 4096 == 0:
                 self.said(f"reading {path}: {number:,} {self.called}s")
             yield example
+
+
+def _hash(files: Sequence[Path]) -> str | None:
+    """Of a file's content, or of those of several in their order."""
+    hashes = [content_hash(file) for file in files]
+    return hashes[0] if len(hashes) == 1 else sha256_of_json(hashes)
 
 
 # ---- parting ----
@@ -270,15 +301,19 @@ class _Dividing:
         rows = {"train": np.arange(len(everything))}
         for name, share in self.shares.items():
             self.said(f"parting the {self.meaning.called}s")
-            strata = self.meaning.strata(take(everything, rows["train"]))
-            kept, held = stratified_split(strata, share, self.seed)
+            kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
         self.said(f"looking the {self.meaning.called}s over")
         parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}
         columns = self.reader.columns(self.path, self.files.source, parts["train"])
         meaning = self.meaning
         found = lint(
-            *(parts.get(name, ()) for name in NAMES), value=meaning.value, columns=columns, called=meaning.called
+            *(parts.get(name, ()) for name in NAMES),
+            value=meaning.value,
+            columns=columns,
+            called=meaning.called,
+            holds=meaning.holds,
+            several=meaning.several,
         )
         return rows, [str(warning) for warning in found]
 

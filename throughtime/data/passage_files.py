@@ -52,6 +52,10 @@ class LineFiles:
     options: PassageConfig
     large: bool = True
 
+    def files(self, path: Path) -> Sequence[Path]:
+        """The file itself."""
+        return [path]
+
     @contextmanager
     def open_new(self, path: Path) -> Generator[_NewLines]:
         """A file's lines."""
@@ -59,9 +63,9 @@ class LineFiles:
         with closing(read_lines_of(path, self.options.encoding, tally)) as examples:
             yield _NewLines(examples, lambda: PassageSource("line", self.options.encoding, tally.notes(), "lines"))
 
-    def like(self, path: Path, source: PassageSource) -> Iterator[Example]:
+    def like(self, path: Path, source: PassageSource, tally: Tally | None = None) -> Iterator[Example]:
         """Another file's."""
-        return read_lines_of(path, source.encoding)
+        return read_lines_of(path, source.encoding, tally)
 
     def remember(self, content: dict[str, Any]) -> PassageSource:
         """See :class:`~throughtime.data.parts.Files`."""

@@ -1,13 +1,13 @@
-"""Splitting labelled rows so that every class keeps its share."""
+"""Splitting rows so that every class keeps its share, or so that what belongs together stays together."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from throughtime.errors import DataError, UsageError
 
-__all__ = ["stratified_split"]
+__all__ = ["grouped_split", "stratified_split"]
 
 
 def stratified_split(labels: Sequence[str], fraction: float, seed: int) -> tuple[list[int], list[int]]:
@@ -24,8 +24,7 @@ def stratified_split(labels: Sequence[str], fraction: float, seed: int) -> tuple
     >>> len(kept), [sum(row >= 8 for row in rows) for rows in (kept, held_out)]
     (9, [3, 1])
     """
-    if not 0 < fraction < 1:
-        raise UsageError(f"expected a fraction between 0 and 1 to hold out, found {fraction}")
+    _check(fraction)
     rows: dict[str, list[int]] = {}
     for row, label in enumerate(labels):
         rows.setdefault(label, []).append(row)
@@ -37,6 +36,43 @@ def stratified_split(labels: Sequence[str], fraction: float, seed: int) -> tuple
     shares = _shares({label: len(own) for label, own in rows.items()}, fraction, draw)
     held_out = {row for label, own in rows.items() for row in draw.sample(own, shares[label])}
     return [row for row in range(len(labels)) if row not in held_out], sorted(held_out)
+
+
+def grouped_split(groups: Sequence[Hashable], fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Split row numbers into those kept and those held out, rows of one group all on one side.
+
+    Whole groups are held out by the seed until about `fraction` of all rows is, at least one group and never all; one
+    that would be too much is passed over.
+
+    Raises:
+        UsageError: the fraction is not between 0 and 1.
+        DataError: there are fewer than two groups, so that none can be held out.
+
+    >>> kept, held_out = grouped_split(["read", "lead", "read", "live", "live"], fraction=0.4, seed=4)
+    >>> kept, held_out
+    ([0, 1, 2], [3, 4])
+    """
+    _check(fraction)
+    rows: dict[Hashable, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows.setdefault(group, []).append(row)
+    if len(rows) < 2:
+        raise DataError(f"expected two different rows or more to hold some out, found {len(rows) or 'none'}")
+    drawn = list(rows.values())
+    random.Random(seed).shuffle(drawn)
+    wanted = max(1, round(len(groups) * fraction))
+    held_out: list[int] = []
+    for own in drawn[:-1]:
+        if len(held_out) + len(own) <= wanted:
+            held_out += own
+    held_out = held_out or min(drawn, key=len)
+    taken = set(held_out)
+    return [row for row in range(len(groups)) if row not in taken], sorted(held_out)
+
+
+def _check(fraction: float) -> None:
+    if not 0 < fraction < 1:
+        raise UsageError(f"expected a fraction between 0 and 1 to hold out, found {fraction}")
 
 
 def _shares(sizes: dict[str, int], fraction: float, draw: random.Random) -> dict[str, int]:

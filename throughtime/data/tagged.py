@@ -91,13 +91,17 @@ class SentenceFiles:
     options: SentenceConfig
     large: bool = False
 
+    def files(self, path: Path) -> Sequence[Path]:
+        """The file itself."""
+        return [path]
+
     def open_new(self, path: Path) -> AbstractContextManager[NewSentences]:
         """A file whose format is to be told."""
         return open_new_sentences(path, self.options)
 
-    def like(self, path: Path, source: SentenceSource) -> Iterable[Sentence]:
+    def like(self, path: Path, source: SentenceSource, tally: Tally | None = None) -> Iterable[Sentence]:
         """Another file like it."""
-        return read_tagged(path, source)
+        return read_tagged(path, source, tally=tally)
 
     def remember(self, content: dict[str, Any]) -> SentenceSource:
         """A source from its plain values."""
