@@ -27,15 +27,22 @@ def tune(seed):
 
 @pytest.fixture(scope="session")
 def music(tmp_path_factory):
-    """A folder with ``tunes.json``, which brings its parts, ``more.json``, and the models ``chords`` and ``events``."""
+    """A folder with ``tunes.json``, which brings its parts, ``more.json``, and the model ``chords``."""
     folder = tmp_path_factory.mktemp("music")
     parts = {name: [tune(seed) for seed in seeds] for name, seeds in SEEDS.items()}
     (folder / "tunes.json").write_text(json.dumps(parts))
     (folder / "more.json").write_text(json.dumps([tune(seed) for seed in range(90, 96)]))
-    for name, options in {"chords": [*CHORDS, "--epochs", "12"], "events": [*EVENTS, "--epochs", "45"]}.items():
-        words = ["train", "generate", folder / "tunes.json", "--out", folder / name, "--quiet", *options]
-        assert main([str(word) for word in words]) == 0
+    words = ["train", "generate", folder / "tunes.json", "--out", folder / "chords", "--quiet", *CHORDS]
+    assert main([str(word) for word in (*words, "--epochs", "12")]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def events(music):
+    """A model of their events."""
+    words = ["train", "generate", music / "tunes.json", "--out", music / "events", "--quiet", *EVENTS]
+    assert main([str(word) for word in (*words, "--epochs", "45")]) == 0
+    return music / "events"
 
 
 SEEDS = {"train": range(30), "valid": range(40, 46), "test": range(50, 57)}
@@ -242,10 +249,10 @@ def test_without_anything_held_out_the_page_shows_what_is_made(run, music, tmp_p
     assert "Piano roll, Real" not in page
 
 
-def test_another_grid_is_told(run, music, tmp_path):
+def test_another_grid_is_told(run, music, events, tmp_path):
     (tmp_path / "tunes-16th.json").write_text("[[[60]]]")
     told = "tunes-16th.json: expected steps of 1 quarter notes, found a name that says 0.25"
-    for words in (["evaluate", music / "chords"], ["score", music / "events"]):
+    for words in (["evaluate", music / "chords"], ["score", events]):
         code, _, err = run(*words, tmp_path / "tunes-16th.json")
         assert (code, told in err) == (2, True)
 
@@ -280,7 +287,7 @@ def test_wishes_that_do_not_fit(run, music, tmp_path, monkeypatch, options, word
     assert len(err.splitlines()) == 1
 
 
-def test_a_model_of_text_writes_no_midi_and_one_of_music_completes_and_predicts_nothing(run, music, tmp_path):
+def test_a_model_of_text_writes_no_midi_and_one_of_music_completes_and_predicts_nothing(run, music, events, tmp_path):
     (tmp_path / "text.txt").write_text("a text of a few words\n" * 20)
     words = [
         "train",
@@ -300,8 +307,8 @@ def test_a_model_of_text_writes_no_midi_and_one_of_music_completes_and_predicts_
         "--part: expected a model of music"
         in run("evaluate", tmp_path / "m", tmp_path / "text.txt", "--part", "all").err
     )
-    for name in ("chords", "events"):
-        assert "expected a language model of text, found one of music" in run("complete", music / name).err
+    for model in (music / "chords", events):
+        assert "expected a language model of text, found one of music" in run("complete", model).err
     assert (
         "found one of music: use throughtime generate, score"
         in run("predict", music / "chords", music / "more.json").err
@@ -337,31 +344,31 @@ def test_an_altered_range_is_told(run, music, tmp_path):
 # ---- as events ----
 
 
-def test_events_are_learnt_measured_and_written(run, music, tmp_path):
-    code, out, _ = run("evaluate", music / "events", music / "tunes.json", "--json")
+def test_events_are_learnt_measured_and_written(run, music, events, tmp_path):
+    code, out, _ = run("evaluate", events, music / "tunes.json", "--json")
     assert code == 0
     found = json.loads(out)
     assert found["sequences"] == 7
     assert found["nll"] < 0.8
-    code, _, err = run("generate", music / "events", "--out", tmp_path / "new.mid", "--length", "60", "--top-k", "3")
+    code, _, err = run("generate", events, "--out", tmp_path / "new.mid", "--length", "60", "--top-k", "3")
     assert code == 0
     assert "notes from" in err
     write_midi(tmp_path / "begin.mid", Piece(WAY[1:]))
     words = ["--prompt", tmp_path / "begin.mid", "--temperature", "0", "--length", "40"]
-    assert run("generate", music / "events", *words, "--out", tmp_path / "on.mid").code == 0
+    assert run("generate", events, *words, "--out", tmp_path / "on.mid").code == 0
     assert read_midi(tmp_path / "on.mid", 1.0).steps[:3] == WAY[1:]
-    head, *rows = [line.split("\t") for line in run("score", music / "events", music / "more.json").out.splitlines()]
+    head, *rows = [line.split("\t") for line in run("score", events, music / "more.json").out.splitlines()]
     assert head[2] == "tokens"
     assert len(rows) == 6
 
 
-def test_the_page_and_the_card_of_events_speak_of_music(run, music):
-    page, card = ((music / "events" / name).read_text() for name in ("report.html", "README.md"))
+def test_the_page_and_the_card_of_events_speak_of_music(run, events):
+    page, card = ((events / name).read_text() for name in ("report.html", "README.md"))
     assert "Piano roll, made" in page
     assert "Nats an event" in page
     assert "throughtime generate DIR --out new.mid" in card
     assert "Any music." in card
-    assert "event" in run("inspect", music / "events").out
+    assert "event" in run("inspect", events).out
 
 
 # ---- the chorales ----
