@@ -274,7 +274,7 @@ def test_columns_that_are_not_plain_to_see(write):
         ("a.txt", TSV, "tsv"),
         ("a.csv", TSV, "tsv"),
         ("a.csv", "a,b\n", "csv"),
-        ("a.tsv.gz", gzip.compress(TSV.encode()), "tsv"),
+        ("a.tsv.gz", gzip.compress(TSV.encode(), mtime=0), "tsv"),
         ("a.txt", JSONL, "jsonl"),
         ("a", table(), "parquet"),
         ("a.dict", "a b\n", "dictionary"),
