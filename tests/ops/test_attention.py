@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from throughtime.ops import attention
+from throughtime.ops import attention, kernels
 from throughtime.ops.attention import Memory, attend, attend_reference
 from throughtime.ragged import Ragged
 
@@ -104,19 +104,31 @@ def test_large_scores_are_finite():
 
 
 @kinds
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_nothing_else_comes_out_where_nothing_is_learnt(shape, additive):
+    given = draw(*shape, additive=additive)
+    learning = fast(*given)
+    with torch.no_grad():
+        found = fast(*given)
+    torch.testing.assert_close(found.context, learning.context)
+    torch.testing.assert_close(found.weights.values, learning.weights.values)
+
+
+@pytest.mark.skipif(bool(kernels.MISSING), reason="needs the compiled kernels")
+@kinds
+@pytest.mark.parametrize(("size", "width"), [(96, 160), (33, 51)])
 @torch.no_grad()
-def test_a_sequences_bits_do_not_depend_on_the_others(additive):
+def test_a_querys_bits_do_not_depend_on_the_others(additive, size, width):
     steps, counts = [13, 40, 7, 13, 40, 1], [6, 5, 6, 6, 1, 3]
     queries, rows, keys, values, vector = draw(
-        steps, counts, additive=additive, size=96, width=160, dtype=torch.float32, shuffled=False
+        steps, counts, additive=additive, size=size, width=width, dtype=torch.float32
     )
     together = fast(queries, rows, keys, values, vector)
-    begin = 0
-    for row, count in enumerate(counts):
-        part = slice(begin, begin + count)
-        alone = fast(queries[part], torch.zeros(count, dtype=torch.int64), keys.take([row]), values.take([row]), vector)
-        assert torch.equal(alone.context, together.context[part])
-        begin += count
+    for place, row in enumerate(rows.tolist()):
+        given = queries[place : place + 1], torch.tensor([0]), keys.take([row]), values.take([row]), vector
+        alone = fast(*given)
+        assert torch.equal(alone.context[0], together.context[place])
+        assert torch.equal(alone.weights[0], together.weights[place])
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from throughtime.ops.linear import linear
 from throughtime.ragged import Ragged, reorder
 
 __all__ = ["Attended", "Memory", "attend", "attend_reference"]
@@ -116,7 +117,8 @@ def attend(queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None 
     """Weighted means of values, one for each query, without work on padding.
 
     Sequences of equal length that have the same number of queries are multiplied together. Additive attention makes its
-    ``[P, A]`` numbers a part at a time, once more in the backward pass, and never holds them all.
+    ``[P, A]`` numbers a part at a time, once more in the backward pass, and never holds them all. Where nothing is
+    learnt each sequence is multiplied by itself, so that on a CPU a query has the same bits whatever else is asked.
 
     Args:
         queries: ``[N, A]``.
@@ -141,14 +143,16 @@ def attend(queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None 
     counts = torch.bincount(places, minlength=len(memory.lengths))
     order = torch.argsort(places, stable=True)
     gather, scatter = order.to(queries.device), _inverse(order).to(queries.device)
-    blocks = [
-        Block(len(list(run)), *sizes) for sizes, run in groupby(zip(counts.tolist(), memory.lengths, strict=True))
-    ]
-    if any(block.queries and not block.steps for block in blocks):
+    sizes = list(zip(counts.tolist(), memory.lengths, strict=True))
+    if any(queries and not steps for queries, steps in sizes):
         row = int(rows[torch.tensor(memory.lengths)[places] == 0][0])
         raise ValueError(f"expected steps for every query, found an empty sequence in row {row}")
     arranged = reorder(queries, gather, scatter)
-    context, flat = _Attend.apply(arranged, memory.keys, memory.values, vector, blocks)  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled():
+        blocks = [Block(len(list(run)), *own) for own, run in groupby(sizes)]
+        context, flat = _Attend.apply(arranged, memory.keys, memory.values, vector, blocks)  # type: ignore[no-untyped-call]
+    else:
+        context, flat = _one_by_one(arranged, memory, vector, [Block(1, *own) for own in sizes])
     weights = Ragged.from_lengths(flat, torch.tensor(memory.lengths)[places[order]])
     return Attended(reorder(context, scatter, gather), weights.take(_inverse(order)))
 
@@ -175,6 +179,28 @@ def _inverse(order: Tensor) -> Tensor:
     inverse = torch.empty_like(order)
     inverse[order] = torch.arange(len(order))
     return inverse
+
+
+def _one_by_one(queries: Tensor, memory: Memory, vector: Tensor | None, blocks: list[Block]) -> tuple[Tensor, Tensor]:
+    """As :class:`_Attend`'s forward pass, with products whose rows do not depend on each other."""
+    contexts, weights = [memory.values[:0]], [queries[:0].flatten()]
+    views = zip(_queries(blocks, queries), _steps(blocks, memory.keys), _steps(blocks, memory.values), strict=True)
+    for query, key, value in views:
+        if not query.shape[1]:
+            continue
+        if vector is None:
+            scores = linear(query[0], key[0])
+        else:
+            scores = torch.cat(
+                [
+                    linear(hidden.flatten(0, 2), vector[None]).view(-1, key.shape[1])
+                    for *_, hidden in _hidden(query, key)
+                ]
+            )
+        own = scores.softmax(-1)
+        contexts.append(linear(own, value[0].t()))
+        weights.append(own.flatten())
+    return torch.cat(contexts), torch.cat(weights)
 
 
 class _Attend(torch.autograd.Function):
