@@ -170,7 +170,7 @@ def learn(
         UsageError: settings that are not those of ``like``; others, DataError and TrainingError: see :func:`fit`.
     """
     listener, config = listener or FitListener(), config.settled()
-    train = train.ending_after(config.network.epochs(config.vocabulary))  # type: ignore[arg-type]
+    train = train.settled_with(config.network.learning(config.vocabulary))  # type: ignore[arg-type]
     device = settle(config)
     if train.patience is not None and not splits.valid:
         raise UsageError("--patience: expected validation data to judge by, found none (--valid)")

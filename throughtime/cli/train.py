@@ -85,7 +85,7 @@ def train_task(arguments: argparse.Namespace) -> int:
     vocabulary = read_config_flags(arguments, kind.vocabulary)
     network = read_config_flags(arguments, kind.network)
     train = read_config_flags(arguments, training_of(found.task))
-    train = train.ending_after(network.epochs(vocabulary))  # type: ignore[arg-type]
+    train = train.settled_with(network.learning(vocabulary))  # type: ignore[arg-type]
     config = ModelConfig(
         command=_command(arguments.words),
         vocabulary=vocabulary,

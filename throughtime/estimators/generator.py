@@ -70,7 +70,7 @@ class SequenceGenerator(Estimator):
         ar: float = 0.0,
         tar: float = 0.0,
         optimizer: str = "adam",
-        lr: float = 0.003,
+        lr: float = 0.004,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         schedule: str = "cosine",

@@ -49,9 +49,9 @@ class ComposerConfig(Config):
         """Nothing is left open."""
         return self, vocabulary
 
-    def epochs(self, vocabulary: RollConfig) -> int:
-        """How many passes over the data are usually enough."""
-        return 100
+    def learning(self, vocabulary: RollConfig) -> dict[str, Any]:
+        """What of learning usually suits: the passes over the data."""
+        return {"epochs": 100}
 
 
 @dataclass(frozen=True)

@@ -98,9 +98,9 @@ class LabelerConfig(Config):
             )
         return self.model_copy(update={"embedding_size": self.embedding_size or size}), lexicon
 
-    def epochs(self, lexicon: LexiconConfig) -> int:
-        """How many passes over the data are usually enough."""
-        return 10
+    def learning(self, lexicon: LexiconConfig) -> dict[str, Any]:
+        """What of learning usually suits: the passes over the data."""
+        return {"epochs": 10}
 
 
 class Labeler(nn.Module):

@@ -60,9 +60,9 @@ class PooledConfig(Config):
             return self, vocabulary
         return self.model_copy(update={"dropout": 0.2}), vocabulary
 
-    def epochs(self, vocabulary: VocabularyConfig) -> int:
-        """How many passes over the data are usually enough; characters take longer to make sense of."""
-        return 10 if vocabulary.tokens == "char" else 6
+    def learning(self, vocabulary: VocabularyConfig) -> dict[str, Any]:
+        """What of learning usually suits: the passes over the data; characters take longer to make sense of."""
+        return {"epochs": 10 if vocabulary.tokens == "char" else 6}
 
 
 class Pooled(nn.Module):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -40,22 +41,24 @@ class TrainConfig(Config):
     until_loss: float | None = Field(None, gt=0, description="stop once an epoch's mean training loss is below this")
     checkpoint_seconds: float = Field(30.0, ge=0, description="seconds between checkpoints")
 
-    def ending_after(self, epochs: int) -> TrainConfig:
-        """With a number of epochs, where nothing else says when to end.
+    def settled_with(self, usual: Mapping[str, Any]) -> TrainConfig:
+        """With what usually suits, where nothing else was said; epochs only where nothing says when to end.
 
-        >>> TrainConfig().ending_after(6).epochs, TrainConfig(updates=10).ending_after(6).epochs
+        >>> usual = {"epochs": 6, "lr": 0.1}
+        >>> TrainConfig().settled_with(usual).epochs, TrainConfig(updates=10).settled_with(usual).epochs
         (6, None)
+        >>> TrainConfig().settled_with(usual).lr, TrainConfig(lr=0.2).settled_with(usual).lr
+        (0.1, 0.2)
         """
+        left = {name: value for name, value in usual.items() if name not in self.model_fields_set}
         if self.epochs or self.updates or self.minutes:
-            return self
-        return self.model_copy(update={"epochs": epochs})
+            left.pop("epochs", None)
+        return self.model_copy(update=left)
 
 
 class PassageTrainConfig(TrainConfig):
     """How a language model learns."""
 
-    # An LSTM that carries its state through the whole text may, at a higher rate, let its cells grow without end.
-    lr: float = Field(3e-3, gt=0, description="learning rate at its highest")
     # Its weights move further than a classifier's, and a longer average of them is behind.
     average: float = Field(0.98, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
 
