@@ -85,11 +85,15 @@ class GeneratorConfig(Config):
         ), vocabulary
 
     def learning(self, vocabulary: LanguageConfig) -> dict[str, Any]:
-        """What of learning usually suits: the passes over the data, and the rate of an LSTM, whose cells have no bound.
+        """What of learning usually suits: passes over the data, a lower rate or weights that are pulled to zero.
 
-        At a higher one it may learn to count on without end over a long text.
+        An LSTM's cells have no bound, and at a higher rate it may learn to count on without end over a long text. A
+        model of few symbols has most of its weights in the recurrence, which learns a text by heart unless it is held
+        back; the embeddings of many symbols would be forgotten from one use of a rare one to the next.
         """
-        return {"epochs": 10, "lr": 3e-3} if vocabulary.tokens in ("word", "bpe") else {"epochs": 10}
+        if vocabulary.tokens in ("word", "bpe"):
+            return {"epochs": 10, "lr": 3e-3}
+        return {"epochs": 10, "optimizer": "adamw", "weight_decay": 0.1}
 
 
 @dataclass(frozen=True)

@@ -42,17 +42,22 @@ class TrainConfig(Config):
     checkpoint_seconds: float = Field(30.0, ge=0, description="seconds between checkpoints")
 
     def settled_with(self, usual: Mapping[str, Any]) -> TrainConfig:
-        """With what usually suits, where nothing else was said; epochs only where nothing says when to end.
+        """With what usually suits, where nothing else was said.
+
+        Epochs only where nothing says when to end; rates and decays only with the update rule that they are of.
 
         >>> usual = {"epochs": 6, "lr": 0.1}
         >>> TrainConfig().settled_with(usual).epochs, TrainConfig(updates=10).settled_with(usual).epochs
         (6, None)
-        >>> TrainConfig().settled_with(usual).lr, TrainConfig(lr=0.2).settled_with(usual).lr
-        (0.1, 0.2)
+        >>> given = (TrainConfig(), TrainConfig(lr=0.2), TrainConfig(optimizer="sgd"))
+        >>> [train.settled_with(usual).lr for train in given]
+        [0.1, 0.2, 0.004]
         """
         left = {name: value for name, value in usual.items() if name not in self.model_fields_set}
         if self.epochs or self.updates or self.minutes:
             left.pop("epochs", None)
+        if "optimizer" in self.model_fields_set:
+            left = {name: value for name, value in left.items() if name == "epochs"}
         return self.model_copy(update=left)
 
 
