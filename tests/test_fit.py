@@ -16,6 +16,7 @@ from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.readers.conll import read_conll
 from throughtime.data.running import RunningText
+from throughtime.errors import UsageError
 from throughtime.fit import Splits, fit, learn
 from throughtime.model import ModelConfig, RunConfig
 from throughtime.tasks import Classifier, ClassifierConfig, GeneratorConfig, LabelerConfig, RaterConfig
@@ -121,3 +122,12 @@ def test_without_a_folder_nothing_is_kept_of_single_words(tagged):
     found = learn(*tagged, TrainConfig(epochs=1))
     assert not found.evidence.labelled
     assert found.valid["tokens"] == 18
+
+
+@pytest.mark.parametrize("wish", ["patience", "average_after"])
+def test_what_waits_for_a_better_score_needs_validation_data(tagged, wish):
+    splits, config = tagged
+    with pytest.raises(
+        UsageError, match=f"--{wish.replace('_', '-')}: expected validation data to judge by, found none"
+    ):
+        learn(Splits(splits.train), config, TrainConfig(epochs=1, **{wish: 2}))

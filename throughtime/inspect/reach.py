@@ -16,7 +16,7 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.ops import Pass, Trace
 from throughtime.ragged import Ragged
 
-__all__ = ["FELT", "SEQUENCES", "STEPS", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure"]
+__all__ = ["FELT", "SEQUENCES", "STEPS", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure", "subsample"]
 
 FELT = 0.01
 """A state counts as reached where the gradient has at least this share of its largest norm."""
@@ -217,7 +217,7 @@ def measure(
     >>> len(reach.layers[0].norms), reach.median_length, sorted(reach.layers[0].saturated)
     (5, 3, ['h'])
     """
-    rows = _subsample(inputs.lengths, sequences)
+    rows = subsample(inputs.lengths, sequences)
     chosen = _last(inputs.take(rows), steps)
     wanted = _double(targets.cpu()[rows]) if isinstance(targets, Tensor) else _last(targets.take(rows), steps).values
     task = copy.deepcopy(task)
@@ -238,8 +238,19 @@ def measure(
     return Reach(layers, len(read), int(read.lengths.median()), per_step, step, chunk)
 
 
-def _subsample(lengths: Tensor, sequences: int) -> Tensor:
-    """Rows of sequences with steps."""
+def subsample(lengths: Tensor, sequences: int) -> Tensor:
+    """At most so many rows of sequences with steps, evenly spread.
+
+    Args:
+        lengths: ``[B]`` of all sequences.
+        sequences: rows at most.
+
+    Raises:
+        ValueError: no sequence has steps.
+
+    >>> subsample(torch.tensor([4, 0, 2, 5, 1, 3]), 3)
+    tensor([0, 3, 5])
+    """
     rows = lengths.nonzero().flatten()
     if not len(rows):
         raise ValueError("expected at least one sequence with steps, found none")
