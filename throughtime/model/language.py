@@ -175,11 +175,17 @@ class LanguageModel(Model):
         """
         text, begun = self._begun(prefix)
         read = self._read(text)
+
+        def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
+            """Where the weights are; the search is on the CPU."""
+            scores, after = self.task.step(symbols.to(self.device), tuple(part.to(self.device) for part in state))
+            return scores.cpu(), tuple(part.cpu() for part in after)
+
         with answering(self.task):
             found = completions(
-                self.task.step,
+                step,
                 read.scores.cpu(),
-                read.state,
+                tuple(part.cpu() for part in read.state),
                 torch.from_numpy(self.vocabulary.begins_word),
                 never=torch.arange(len(self.vocabulary)) < EOS,
                 allowed=lambda symbols: self._allowed(symbols, begun),
