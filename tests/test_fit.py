@@ -103,18 +103,20 @@ def test_of_labels_too_it_measures_how_far_back_it_reaches(tagged, tmp_path):
     assert found.reach_after.sentence() in (tmp_path / "model" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("by", ["text", "line"])
-def test_of_language_models_it_measures_each_layer(by, tmp_path):
+@pytest.mark.parametrize(("by", "tokens"), [("text", "char"), ("line", "char"), ("line", "word")])
+def test_of_language_models_it_measures_each_layer(by, tokens, tmp_path):
     lines = [f"the {animal} sleeps on the {place}" for animal in ("cat", "dog") for place in ("mat", "bed")] * 10
     (tmp_path / "a.txt").write_text("\n".join(lines))
     text = RunningText.open(tmp_path / "a.txt") if by == "text" else [Example(line, None, "a", 1) for line in lines]
     network = GeneratorConfig(hidden_size=8, embedding_size=4, num_layers=2, chunk=20)
-    config = ModelConfig(task="generate", vocabulary=LanguageConfig(), network=network)
+    config = ModelConfig(task="generate", vocabulary=LanguageConfig(tokens=tokens, min_count=1), network=network)
     found = fit(Splits(text), config, TrainConfig(epochs=1), tmp_path / "model")
+    token = found.model.task.targets.token
     for reach in (found.reach_before, found.reach_after):
         assert [layer.name for layer in reach.layers] == ["layer 1", "layer 2"]
-        assert (reach.per_step, reach.step, reach.chunk) == (True, "character", 20 if by == "text" else 0)
-    assert "characters back" in found.reach_after.sentence()
+        assert (reach.per_step, reach.step, reach.chunk) == (True, token, 20 if by == "text" else 0)
+    assert f"{token}s back" in found.reach_after.sentence()
+    assert by == "text" or "Half of the lines" in found.reach_after.sentence()
     assert found.reach_after.sentence() in (tmp_path / "model" / "report.html").read_text()
 
 

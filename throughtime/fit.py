@@ -323,14 +323,16 @@ def _reach(task: Task, data: Dataset) -> Reach | None:
         assert isinstance(data, Documents | Lines)
         inputs, targets = stretches(data, SEQUENCES, STEPS)
         chunk = task.config.chunk if isinstance(data, Documents) else 0
-        return measure(task, inputs, targets, step=task.targets.token, chunk=chunk)
+        return measure(task, inputs, targets, step=task.targets.token, chunk=chunk, text="line")
     if isinstance(task, Composer):
         rows = subsample(data.inputs.lengths, SEQUENCES)  # a byte a pitch becomes a number: no more of them than needed
         heard = data.take(rows)
-        return measure(task, heard, heard.with_values(data.take_targets(rows)), step="frame")
+        return measure(task, heard, heard.with_values(data.take_targets(rows)), step="frame", text="piece")
     if data.targets is None:
         return None
-    return measure(task, data.inputs, data.targets, step="word" if isinstance(task, Labeler) else "step")
+    if isinstance(task, Labeler):
+        return measure(task, data.inputs, data.targets, step="word", text="sentence")
+    return measure(task, data.inputs, data.targets)
 
 
 def _noted(config: ModelConfig, start: Start, begun: Path | None) -> ModelConfig:

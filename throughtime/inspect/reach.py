@@ -101,6 +101,7 @@ class Reach:
         per_step: whether the losses are those of single steps.
         step: what a step is called.
         chunk: of running text, the steps that gradients flow back through in training.
+        text: what a sequence is called.
     """
 
     layers: tuple[Layer, ...]
@@ -109,6 +110,7 @@ class Reach:
     per_step: bool = False
     step: str = "step"
     chunk: int = 0
+    text: str = "text"
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and words."""
@@ -148,7 +150,6 @@ class Reach:
 
     def _verdict(self, reached: int) -> str:
         """What that is worth."""
-        texts = {"word": "sentences", "frame": "pieces"}.get(self.step, "lines") if self.per_step else "texts"
         steps = f"{self.median_length} {self.step}s"
         if self.chunk:
             return (
@@ -156,10 +157,10 @@ class Reach:
                 "the state alone, which is carried on."
             )
         if reached >= self.median_length - 1:
-            return f"Half of the {texts} have no more than {steps}: it reaches over the whole of them."
+            return f"Half of the {self.text}s have no more than {steps}: it reaches over the whole of them."
         where = "off" if self.per_step else "back in them"
         return (
-            f"Half of the {texts} are longer than {steps}, "
+            f"Half of the {self.text}s are longer than {steps}, "
             f"and of what stands further {where} the model learns next to nothing."
         )
 
@@ -173,6 +174,7 @@ def measure(
     steps: int = STEPS,
     step: str = "step",
     chunk: int = 0,
+    text: str = "text",
 ) -> Reach:
     """Measure how strongly the loss depends on the state ``k`` steps before the end of the reading.
 
@@ -205,6 +207,7 @@ def measure(
         steps: of longer sequences the last so many.
         step: what a step is called.
         chunk: of running text, the steps that gradients flow back through in training.
+        text: what a sequence is called.
 
     Raises:
         ValueError: without a sequence that has steps.
@@ -235,7 +238,7 @@ def measure(
         Layer(number, run.reverse, _by_distance(read, own, reverse=run.reverse), _saturated(run))
         for number, run, own in zip(_numbers(trace.passes), trace.passes, gradients, strict=True)
     )
-    return Reach(layers, len(read), int(read.lengths.median()), per_step, step, chunk)
+    return Reach(layers, len(read), int(read.lengths.median()), per_step, step, chunk, text)
 
 
 def subsample(lengths: Tensor, sequences: int) -> Tensor:
