@@ -16,6 +16,7 @@ from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.readers.conll import read_conll
 from throughtime.data.running import RunningText
+from throughtime.errors import UsageError
 from throughtime.fit import Splits, fit, learn
 from throughtime.model import ModelConfig, RunConfig
 from throughtime.tasks import Classifier, ClassifierConfig, GeneratorConfig, LabelerConfig, RaterConfig
@@ -102,18 +103,20 @@ def test_of_labels_too_it_measures_how_far_back_it_reaches(tagged, tmp_path):
     assert found.reach_after.sentence() in (tmp_path / "model" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("by", ["text", "line"])
-def test_of_language_models_it_measures_each_layer(by, tmp_path):
+@pytest.mark.parametrize(("by", "tokens"), [("text", "char"), ("line", "char"), ("line", "word")])
+def test_of_language_models_it_measures_each_layer(by, tokens, tmp_path):
     lines = [f"the {animal} sleeps on the {place}" for animal in ("cat", "dog") for place in ("mat", "bed")] * 10
     (tmp_path / "a.txt").write_text("\n".join(lines))
     text = RunningText.open(tmp_path / "a.txt") if by == "text" else [Example(line, None, "a", 1) for line in lines]
     network = GeneratorConfig(hidden_size=8, embedding_size=4, num_layers=2, chunk=20)
-    config = ModelConfig(task="generate", vocabulary=LanguageConfig(), network=network)
+    config = ModelConfig(task="generate", vocabulary=LanguageConfig(tokens=tokens, min_count=1), network=network)
     found = fit(Splits(text), config, TrainConfig(epochs=1), tmp_path / "model")
+    token = found.model.task.targets.token
     for reach in (found.reach_before, found.reach_after):
         assert [layer.name for layer in reach.layers] == ["layer 1", "layer 2"]
-        assert (reach.per_step, reach.step, reach.chunk) == (True, "character", 20 if by == "text" else 0)
-    assert "characters back" in found.reach_after.sentence()
+        assert (reach.per_step, reach.step, reach.chunk) == (True, token, 20 if by == "text" else 0)
+    assert f"{token}s back" in found.reach_after.sentence()
+    assert by == "text" or "Half of the lines" in found.reach_after.sentence()
     assert found.reach_after.sentence() in (tmp_path / "model" / "report.html").read_text()
 
 
@@ -121,3 +124,12 @@ def test_without_a_folder_nothing_is_kept_of_single_words(tagged):
     found = learn(*tagged, TrainConfig(epochs=1))
     assert not found.evidence.labelled
     assert found.valid["tokens"] == 18
+
+
+@pytest.mark.parametrize("wish", ["patience", "average_after"])
+def test_what_waits_for_a_better_score_needs_validation_data(tagged, wish):
+    splits, config = tagged
+    with pytest.raises(
+        UsageError, match=f"--{wish.replace('_', '-')}: expected validation data to judge by, found none"
+    ):
+        learn(Splits(splits.train), config, TrainConfig(epochs=1, **{wish: 2}))

@@ -18,7 +18,7 @@ from throughtime.data.passages import Documents, Lines, stretches
 from throughtime.environment import cores, environment
 from throughtime.errors import DataError, TrainingError, UsageError
 from throughtime.inspect.card import write_card
-from throughtime.inspect.reach import SEQUENCES, STEPS, Reach, measure
+from throughtime.inspect.reach import SEQUENCES, STEPS, Reach, measure, subsample
 from throughtime.inspect.report import (
     Answered,
     Evidence,
@@ -134,7 +134,7 @@ def fit(
         listener: is told how it goes.
 
     Raises:
-        UsageError: ``patience`` or ``calibrate`` without validation data.
+        UsageError: ``patience``, ``average_after`` or ``calibrate`` without validation data.
         DataError: fewer than two classes or numbers, or a label that is none of them.
         TrainingError: see :class:`~throughtime.train.run.Run`.
     """
@@ -172,8 +172,9 @@ def learn(
     listener, config = listener or FitListener(), config.settled()
     train = train.settled_with(config.network.learning(config.vocabulary))  # type: ignore[arg-type]
     device = settle(config)
-    if train.patience is not None and not splits.valid:
-        raise UsageError("--patience: expected validation data to judge by, found none (--valid)")
+    for name, wanted in (("--patience", train.patience), ("--average-after", train.average_after)):
+        if wanted is not None and not splits.valid:
+            raise UsageError(f"{name}: expected validation data to judge by, found none (--valid)")
     if not splits.valid and isinstance(config.network, ClassifierConfig) and config.network.calibrate:
         raise UsageError("--calibrate: expected validation data to fit the temperature on, found none (--valid)")
     if like:
@@ -228,12 +229,15 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     """
     task, parts = model.task, {"train": ready.train, "valid": ready.valid, "test": ready.test}
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
+    if isinstance(task, Labeler | Generator | Composer) and not shown:
+        scores = {name: task.evaluate(model.batches(part)) for name, part in held_out.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
     if isinstance(model, LanguageModel):
-        return _language(model, outcome, held_out, shown=shown)
+        return _language(model, outcome, held_out)
     if isinstance(model, ComposerModel):
-        return _music(model, outcome, held_out, shown=shown)
+        return _music(model, outcome, held_out)
     if isinstance(task, Labeler):
-        return _labels(model, outcome, ready, held_out, shown=shown)
+        return _labels(model, outcome, ready, held_out)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
     calibration, evidence = None, Evidence()
     if isinstance(task, Classifier) and task.temperature is not None:
@@ -246,11 +250,8 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     return Fitted(model, outcome, scores.get("valid"), scores.get("test"), calibration, evidence)
 
 
-def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
-    """The same of a language model."""
-    if not shown:
-        scores = {name: model.task.evaluate(model.batches(part)) for name, part in parts.items()}
-        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Dataset]) -> Fitted:
+    """The same of a language model, with what the report shows."""
     found = {name: foretold(model, part) for name, part in parts.items()}
     costs = {name: cost for name, (_, cost) in found.items()}
     evidence = Evidence(foretold=costs, written=written(model))
@@ -258,11 +259,8 @@ def _language(model: LanguageModel, outcome: Outcome, parts: Mapping[str, Datase
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
-def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset]) -> Fitted:
     """The same of a model of chords."""
-    if not shown:
-        scores = {name: model.task.evaluate(model.batches(part)) for name, part in parts.items()}
-        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
     found = {name: sounded(model, part) for name, part in parts.items()}
     told = {name: own for name, (own, _) in found.items()}
     real = parts["test" if "test" in parts else "valid"].examples if parts else ()
@@ -270,18 +268,14 @@ def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset],
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
-def _labels(model: Model, outcome: Outcome, ready: Prepared, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+def _labels(model: Model, outcome: Outcome, ready: Prepared, parts: Mapping[str, Dataset]) -> Fitted:
     """The same of words' labels; ``parts`` are those held out."""
-    task, scores, evidence = model.task, {}, Evidence()
+    task, scores, told = model.task, {}, {}
     assert isinstance(task, Labeler)
-    if not shown:
-        scores = {name: task.evaluate(model.batches(part)) for name, part in parts.items()}
-    else:
-        told = {}
-        for name, part in parts.items():
-            scores[name], told[name] = labelled(task, model.batches(part), part, ready.facts.counts)
-        every = {"train": ready.train, **parts}
-        evidence = Evidence({name: part.inputs.lengths.numpy() for name, part in every.items()}, labelled=told)
+    for name, part in parts.items():
+        scores[name], told[name] = labelled(task, model.batches(part), part, ready.facts.counts)
+    every = {"train": ready.train, **parts}
+    evidence = Evidence({name: part.inputs.lengths.numpy() for name, part in every.items()}, labelled=told)
     return Fitted(model, outcome, scores.get("valid"), scores.get("test"), evidence=evidence)
 
 
@@ -329,14 +323,16 @@ def _reach(task: Task, data: Dataset) -> Reach | None:
         assert isinstance(data, Documents | Lines)
         inputs, targets = stretches(data, SEQUENCES, STEPS)
         chunk = task.config.chunk if isinstance(data, Documents) else 0
-        return measure(task, inputs, targets, step=task.targets.token, chunk=chunk)
+        return measure(task, inputs, targets, step=task.targets.token, chunk=chunk, text="line")
     if isinstance(task, Composer):
-        rows = torch.arange(len(data))
+        rows = subsample(data.inputs.lengths, SEQUENCES)  # a byte a pitch becomes a number: no more of them than needed
         heard = data.take(rows)
-        return measure(task, heard, heard.with_values(data.take_targets(rows)), step="frame")
+        return measure(task, heard, heard.with_values(data.take_targets(rows)), step="frame", text="piece")
     if data.targets is None:
         return None
-    return measure(task, data.inputs, data.targets, step="word" if isinstance(task, Labeler) else "step")
+    if isinstance(task, Labeler):
+        return measure(task, data.inputs, data.targets, step="word", text="sentence")
+    return measure(task, data.inputs, data.targets)
 
 
 def _noted(config: ModelConfig, start: Start, begun: Path | None) -> ModelConfig:

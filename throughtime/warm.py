@@ -10,7 +10,8 @@ __all__ = ["check_alike", "inherit"]
 
 FREE = {
     *("dropout", "word_dropout", "recurrent_dropout", "label_smoothing", "class_weights", "calibrate"),
-    *("hidden_dropout", "input_dropout", "embedding_dropout", "weight_drop", "ar", "tar", "chunk", "random_chunks"),
+    *("hidden_dropout", "input_dropout", "embedding_dropout", "weight_drop"),
+    *("softmax", "ar", "tar", "chunk", "random_chunks"),
 }
 """Settings of a network that say how it is learnt: its weights fit, whatever they are."""
 

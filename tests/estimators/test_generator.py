@@ -72,6 +72,8 @@ def test_a_warm_start_goes_on(model):
     warm = tt.SequenceGenerator(**SMALL, epochs=2, warm_start=True).fit(TEXTS)
     before = warm.score(TEXTS)
     assert warm.set_params(epochs=4).fit(TEXTS).score(TEXTS) > before
+    free = {"dropout": 0.1, "weight_drop": 0.1, "softmax": "bfloat16", "ar": 1.0, "tar": 1.0, "chunk": 9}
+    warm.set_params(epochs=1, **free).fit(TEXTS)
     with pytest.raises(UsageError, match="hidden_size"):
         warm.set_params(hidden_size=5).fit(TEXTS)
 

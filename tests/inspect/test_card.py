@@ -4,7 +4,10 @@ import re
 
 import pytest
 
+from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.inspect.card import interval, write_card
+from throughtime.model import LanguageModel, ModelConfig
+from throughtime.tasks import Generator, GeneratorConfig, NextSymbol
 
 
 @pytest.fixture
@@ -46,6 +49,23 @@ def test_says_its_limits(card, make_model):
     assert "Words that training did not show become `<unk>`" in content
     assert "not calibrated" in content
     assert "for the owner" in content
+
+
+@pytest.mark.parametrize(
+    ("tokens", "told"),
+    [
+        ("char", "Characters that"),
+        ("word", "Words that"),
+        ("byte", "No text is unknown"),
+        ("bpe", "No text is unknown"),
+    ],
+)
+def test_says_what_becomes_of_symbols_that_training_did_not_show(card, tokens, told):
+    settings, network = LanguageConfig(tokens=tokens), GeneratorConfig(hidden_size=3, embedding_size=2)
+    vocabulary = LanguageVocabulary.learn(["the dogs bark, the dogs sleep"], settings)
+    task = Generator.build(network, vocabulary, NextSymbol(tokens, 1.0))
+    config = ModelConfig(task="generate", vocabulary=settings, network=network)
+    assert told in card(LanguageModel(config, vocabulary, task))
 
 
 def test_without_held_out_data_it_says_that_nothing_is_known(card, make_model):

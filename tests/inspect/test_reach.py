@@ -226,7 +226,7 @@ def test_of_words_a_backward_direction_is_measured_from_the_first_one():
 
 def test_of_words_it_speaks_of_sentences():
     task, words = make_labeler()
-    reach = measure(task, words, tags_of(TAGGED), steps=4, step="word")
+    reach = measure(task, words, tags_of(TAGGED), steps=4, step="word", text="sentence")
     assert (reach.per_step, reach.sequences, reach.median_length, len(reach.layers[0].norms)) == (True, 3, 3, 4)
     assert "words back and" in reach.sentence()
     assert "sentences" in reach.sentence()

@@ -4,23 +4,39 @@ import pytest
 import torch
 
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
+from throughtime.data.passages import Documents
 from throughtime.model import LanguageModel, ModelConfig
+from throughtime.ragged import Ragged
 from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
+from throughtime.train.config import PassageTrainConfig
 
 LINE = "The dogs bark. " * 20
 
 
-@pytest.mark.parametrize("by", ["text", "line"])
-def test_a_long_line_is_scored_a_part_at_a_time(monkeypatch, by):
+def make_model(by="text", **settings):
     torch.manual_seed(1)
     vocabulary = LanguageVocabulary.learn([LINE, "\n"], LanguageConfig())
-    settings = GeneratorConfig(hidden_size=7, embedding_size=5, num_layers=2)
-    task = Generator.build(settings, vocabulary, NextSymbol("char", 0.0))
-    model = LanguageModel(ModelConfig(task="generate", data={"source": {"by": by}}), vocabulary, task)
+    network = GeneratorConfig(hidden_size=7, embedding_size=5, num_layers=2, **settings)
+    task = Generator.build(network, vocabulary, NextSymbol("char", 0.0))
+    return LanguageModel(ModelConfig(task="generate", network=network, data={"source": {"by": by}}), vocabulary, task)
+
+
+@pytest.mark.parametrize("by", ["text", "line"])
+def test_a_long_line_is_scored_a_part_at_a_time(monkeypatch, by):
+    model = make_model(by)
     whole, short = model.score([LINE, "bark"])
     monkeypatch.setattr("throughtime.model.language.EVALUATION_TOKENS", 64)
-    read, losses = [], task.step_losses
-    monkeypatch.setattr(task, "step_losses", lambda *given: read.append(len(given[0].targets)) or losses(*given))
+    read, losses = [], model.task.step_losses
+    monkeypatch.setattr(model.task, "step_losses", lambda *given: read.append(len(given[0].targets)) or losses(*given))
     assert model.score([LINE]) == [whole]
     assert read == [64, 64, 64, 64, len(LINE) - 256 + (2 if by == "text" else 1)]
     assert model.score(["bark"]) == [short]
+
+
+@pytest.mark.parametrize(
+    ("asked", "streams"), [({"batch_size": 6}, 6), ({"batch_tokens": 45}, 4), ({"batch_tokens": 3}, 1)]
+)
+def test_a_batch_of_so_many_tokens_has_fewer_streams_and_chunks_as_long(asked, streams):
+    model, data = make_model(chunk=10), Documents(Ragged.from_list([[2] + [5] * 200]))
+    batches = model.training_batches(data, PassageTrainConfig(**asked))
+    assert (batches.streams, batches.steps) == (streams, 10)

@@ -58,6 +58,15 @@ def test_stepping_equals_reading_from_any_state(cell, batch_size):
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(step.state, end, strict=True))
 
 
+@pytest.mark.parametrize("refused", [[], ["it is on a GPU"]])
+def test_stepping_in_the_middle_of_training_drops_nothing(monkeypatch, refused):
+    net, symbols = network(input_dropout=0.5, hidden_dropout=0.5, weight_drop=0.5), torch.tensor([2, 7])
+    monkeypatch.setattr("throughtime.nn.language.refusals", lambda layer: refused)
+    each = net.stepper(2)(symbols)
+    assert net.training
+    assert torch.allclose(each, scores(net.eval(), Ragged.from_list([[2], [7]]))[0], atol=1e-6)
+
+
 def test_a_table_of_few_symbols_changes_nothing():
     net = network().eval()
     long = Ragged.from_list([torch.randint(0, 12, (40,)).tolist()])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig, Rolls
 from throughtime.data.piece import pitch_name
@@ -189,6 +190,8 @@ def _unknown(vocabulary: object) -> str:
         return "- It refuses pitches beyond those that it knows, and steps of another length."
     if getattr(vocabulary, "tokens", "") == "event":
         return "- It has words for every pitch of MIDI; a note that lasts longer than 64 steps is told by several."
+    if isinstance(vocabulary, LanguageConfig) and vocabulary.tokens in ("byte", "bpe"):
+        return "- No text is unknown to it: what training did not show is read by its bytes."
     what = {"word": "Words", "char": "Characters"}.get(getattr(vocabulary, "tokens", "word"), "Pieces")
     return f"- {what} that training did not show become `<unk>`: {_alike(vocabulary)}."
 

@@ -16,7 +16,7 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.ops import Pass, Trace
 from throughtime.ragged import Ragged
 
-__all__ = ["FELT", "SEQUENCES", "STEPS", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure"]
+__all__ = ["FELT", "SEQUENCES", "STEPS", "Layer", "Measurable", "MeasurableSteps", "Reach", "measure", "subsample"]
 
 FELT = 0.01
 """A state counts as reached where the gradient has at least this share of its largest norm."""
@@ -101,6 +101,7 @@ class Reach:
         per_step: whether the losses are those of single steps.
         step: what a step is called.
         chunk: of running text, the steps that gradients flow back through in training.
+        text: what a sequence is called.
     """
 
     layers: tuple[Layer, ...]
@@ -109,6 +110,7 @@ class Reach:
     per_step: bool = False
     step: str = "step"
     chunk: int = 0
+    text: str = "text"
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and words."""
@@ -148,7 +150,6 @@ class Reach:
 
     def _verdict(self, reached: int) -> str:
         """What that is worth."""
-        texts = {"word": "sentences", "frame": "pieces"}.get(self.step, "lines") if self.per_step else "texts"
         steps = f"{self.median_length} {self.step}s"
         if self.chunk:
             return (
@@ -156,10 +157,10 @@ class Reach:
                 "the state alone, which is carried on."
             )
         if reached >= self.median_length - 1:
-            return f"Half of the {texts} have no more than {steps}: it reaches over the whole of them."
+            return f"Half of the {self.text}s have no more than {steps}: it reaches over the whole of them."
         where = "off" if self.per_step else "back in them"
         return (
-            f"Half of the {texts} are longer than {steps}, "
+            f"Half of the {self.text}s are longer than {steps}, "
             f"and of what stands further {where} the model learns next to nothing."
         )
 
@@ -173,6 +174,7 @@ def measure(
     steps: int = STEPS,
     step: str = "step",
     chunk: int = 0,
+    text: str = "text",
 ) -> Reach:
     """Measure how strongly the loss depends on the state ``k`` steps before the end of the reading.
 
@@ -205,6 +207,7 @@ def measure(
         steps: of longer sequences the last so many.
         step: what a step is called.
         chunk: of running text, the steps that gradients flow back through in training.
+        text: what a sequence is called.
 
     Raises:
         ValueError: without a sequence that has steps.
@@ -217,7 +220,7 @@ def measure(
     >>> len(reach.layers[0].norms), reach.median_length, sorted(reach.layers[0].saturated)
     (5, 3, ['h'])
     """
-    rows = _subsample(inputs.lengths, sequences)
+    rows = subsample(inputs.lengths, sequences)
     chosen = _last(inputs.take(rows), steps)
     wanted = _double(targets.cpu()[rows]) if isinstance(targets, Tensor) else _last(targets.take(rows), steps).values
     task = copy.deepcopy(task)
@@ -235,11 +238,22 @@ def measure(
         Layer(number, run.reverse, _by_distance(read, own, reverse=run.reverse), _saturated(run))
         for number, run, own in zip(_numbers(trace.passes), trace.passes, gradients, strict=True)
     )
-    return Reach(layers, len(read), int(read.lengths.median()), per_step, step, chunk)
+    return Reach(layers, len(read), int(read.lengths.median()), per_step, step, chunk, text)
 
 
-def _subsample(lengths: Tensor, sequences: int) -> Tensor:
-    """Rows of sequences with steps."""
+def subsample(lengths: Tensor, sequences: int) -> Tensor:
+    """At most so many rows of sequences with steps, evenly spread.
+
+    Args:
+        lengths: ``[B]`` of all sequences.
+        sequences: rows at most.
+
+    Raises:
+        ValueError: no sequence has steps.
+
+    >>> subsample(torch.tensor([4, 0, 2, 5, 1, 3]), 3)
+    tensor([0, 3, 5])
+    """
     rows = lengths.nonzero().flatten()
     if not len(rows):
         raise ValueError("expected at least one sequence with steps, found none")

@@ -148,7 +148,7 @@ class LanguageModel(Model):
                 alive = [alive[place] for place in kept.tolist()]
                 if not alive:
                     return
-                state = tuple(part.index_select(1, kept) for part in step.state)
+                state = tuple(part.index_select(1, kept.to(self.device)) for part in step.state)
                 step = self.task.network.stepper(len(alive))
                 step.state, symbols, produced = state, symbols[kept], produced[kept]
             produced[torch.arange(len(alive)), symbols] = True
@@ -175,11 +175,17 @@ class LanguageModel(Model):
         """
         text, begun = self._begun(prefix)
         read = self._read(text)
+
+        def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
+            """Where the weights are; the search is on the CPU."""
+            scores, after = self.task.step(symbols.to(self.device), tuple(part.to(self.device) for part in state))
+            return scores.cpu(), tuple(part.cpu() for part in after)
+
         with answering(self.task):
             found = completions(
-                self.task.step,
+                step,
                 read.scores.cpu(),
-                read.state,
+                tuple(part.cpu() for part in read.state),
                 torch.from_numpy(self.vocabulary.begins_word),
                 never=torch.arange(len(self.vocabulary)) < EOS,
                 allowed=lambda symbols: self._allowed(symbols, begun),
@@ -262,11 +268,11 @@ class LanguageModel(Model):
             return super().training_batches(data, train)
         network = self.config.network
         assert isinstance(network, GeneratorConfig)
-        steps = network.chunk if train.batch_tokens is None else max(1, train.batch_tokens // train.batch_size)
+        streams = train.batch_size if train.batch_tokens is None else max(1, train.batch_tokens // network.chunk)
         return Streams(
             data,
-            train.batch_size,
-            steps,
+            streams,
+            network.chunk,
             seed=self.config.run.seed,
             vary=network.random_chunks,
             device=self.device,

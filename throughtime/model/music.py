@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,11 +128,3 @@ class ComposerModel(Model):
         network = self.config.network
         assert isinstance(network, ComposerConfig)
         return f"{recurrence_in_words(network, 'chords')} ({self.parameters:,} weights)"
-
-    def evaluate(self, examples: Any) -> dict[str, Any]:
-        """``nll`` (nats a frame), ``frames`` and ``sequences``.
-
-        Raises:
-            DataError: see :meth:`score`.
-        """
-        return super().evaluate(list(examples))

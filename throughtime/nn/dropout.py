@@ -52,7 +52,7 @@ def locked_dropout(data: Tensor, slots: Tensor, batch: int, p: float) -> Tensor:
     if not p:
         return data
     mask: Tensor = F.dropout(data.new_ones(batch, data.shape[1]), p)
-    return data * mask.index_select(0, slots)
+    return data * mask.index_select(0, slots.to(data.device))
 
 
 def slots_of(batch_sizes: Tensor) -> Tensor:

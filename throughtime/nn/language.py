@@ -194,7 +194,9 @@ class LanguageStepper:
         """One step."""
         network = self._network
         if self._layers is None:
-            outputs, _, self._state = network(Ragged.from_lengths(symbols, [1] * len(symbols)), self._state)
+            training = network.training
+            outputs, _, self._state = network.eval()(Ragged.from_lengths(symbols, [1] * len(symbols)), self._state)
+            network.train(training)
             steps: Tensor = outputs.data
         else:
             steps = network.embed(symbols)

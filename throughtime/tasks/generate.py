@@ -238,9 +238,9 @@ class Generator(nn.Module):
     def _products(self) -> torch.dtype | None:
         """What the scores' products are learnt in."""
         weight, wanted = self.network.head.weight, self.config.softmax
-        if wanted == "auto" and (len(weight) < LARGE or not has_fast_bfloat16(weight.device)):
-            wanted = "float32"
-        return torch.bfloat16 if wanted != "float32" else None
+        if wanted == "auto" and len(weight) >= LARGE and has_fast_bfloat16(weight.device):
+            wanted = "bfloat16"
+        return torch.bfloat16 if wanted == "bfloat16" else None
 
     # ---- the task's protocol ----
 
