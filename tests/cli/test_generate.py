@@ -97,6 +97,13 @@ def test_the_same_seed_writes_the_same_text(run, library):
     assert several["texts"][0] + "\n" == first
 
 
+def test_a_text_of_blanks_is_named(run, tmp_path):
+    (tmp_path / "blank.txt").write_text(" \n" * 20)
+    code, _, err = run("train", "generate", tmp_path / "blank.txt", "--out", tmp_path / "m", "--quiet")
+    assert (code, err) == (2, f"throughtime: {tmp_path / 'blank.txt'}: expected text, found only blanks\n")
+    assert not (tmp_path / "m").exists()
+
+
 def test_special_symbols_are_never_written(library):
     model = tt.load(library / "word")
     texts = model.generate(length=200, samples=5, seed=3)
