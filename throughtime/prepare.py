@@ -181,7 +181,10 @@ def _of_passages(splits: Splits, config: ModelConfig, like: Model | None, said: 
 
     def learn() -> LanguageVocabulary:
         said("learning the symbols")
-        return LanguageVocabulary.learn(_blocks(splits.train, settings), settings)
+        try:
+            return LanguageVocabulary.learn(_blocks(splits.train, settings), settings)
+        except DataError as error:  # of the text as a whole, whose file only the settings know
+            raise DataError(error.message, path=error.path or config.data.get("train", {}).get("path")) from None
 
     def write(folder: Path, name: str, vocabulary: LanguageVocabulary) -> Any:
         said(f"encoding the {name} text")

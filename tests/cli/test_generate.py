@@ -97,6 +97,13 @@ def test_the_same_seed_writes_the_same_text(run, library):
     assert several["texts"][0] + "\n" == first
 
 
+def test_a_text_of_blanks_is_named(run, tmp_path):
+    (tmp_path / "blank.txt").write_text(" \n" * 20)
+    code, _, err = run("train", "generate", tmp_path / "blank.txt", "--out", tmp_path / "m", "--quiet")
+    assert (code, err) == (2, f"throughtime: {tmp_path / 'blank.txt'}: expected text, found only blanks\n")
+    assert not (tmp_path / "m").exists()
+
+
 def test_special_symbols_are_never_written(library):
     model = tt.load(library / "word")
     texts = model.generate(length=200, samples=5, seed=3)
@@ -112,9 +119,19 @@ def test_letters_not_learnt_are_said(run, library):
 
 
 def test_a_prompt_from_standard_input(run, library, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("The cats"))
-    out = run("generate", library / "char", "--prompt", "-", "--temperature", "0", "--length", "12").out
-    assert out.startswith("The cats sleep")
+    words = ("generate", library / "char", "--prompt", "-", "--temperature", "0", "--length", "12")
+
+    def typed(data):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
+
+    typed(b"The cats")
+    assert run(*words).out.startswith("The cats sleep")
+    typed("The cats".encode("utf-16"))
+    assert run(*words, "--encoding", "utf-16").out.startswith("The cats sleep")
+    typed(b"The\ncat\xff")
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("throughtime: standard input, line 2: expected utf-8 text, found the byte 0xFF at byte 7")
 
 
 @pytest.mark.parametrize("name", ["char", "word", "bpe", "line"])

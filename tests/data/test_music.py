@@ -124,6 +124,8 @@ def test_pieces_without_a_note_are_left_out_and_counted(write):
         ("[[[60.5]]]", "piece 1, step 1: expected pitches from 0 to 127, found 60.5"),
         ("[[[NaN]]]", "piece 1, step 1: expected pitches from 0 to 127, found NaN"),
         ("[[[Infinity]]]", "piece 1, step 1: expected pitches from 0 to 127, found Infinity"),
+        (f"[[[1{'0' * 400}]]]", "piece 1, step 1: expected pitches from 0 to 127, found a number of 401 digits"),
+        (f"[[[1{'0' * 5000}]]]", "expected pitches from 0 to 127, found a number of thousands of digits"),
         ("[[[true]]]", "piece 1, step 1: expected pitches from 0 to 127, found true"),
         ("[[60]]", "piece 1, step 1: expected a list of pitches, found 60"),
         ("[60]", "piece 1: expected a list of steps, found 60"),
@@ -229,6 +231,7 @@ def test_music_is_told_by_its_beginning_or_its_name(midi, write, tmp_path):
     assert all(map(is_music, (path, unnamed, packed, tmp_path)))
     assert all(is_music(write("a.json", text)) for text in ('{"valid": [[[60', "[[[60, 67]]]", " [\n[], [[]", "[[[],"))
     assert is_music(write("a.json.gz", gzip.compress(b"[[[-1, 60]]]")))
+    assert is_music(write("a.json", "\ufeff[[[60, 67]]]"))
     assert not any(
         is_music(write("a.json", text)) for text in ("[[60]]", '{"text": [[[60', '[[["a"]]]', "{}", "[[Link]]")
     )
@@ -238,7 +241,12 @@ def test_music_is_told_by_its_beginning_or_its_name(midi, write, tmp_path):
 
 def test_broken_midi_is_named(midi, write):
     whole = midi("a.mid", [(0, 480, 60)] * 9).read_bytes()
-    for content in (whole[:-9], whole[:20], whole.replace(b"MTrk", b"MTxx"), whole[:12] + b"\xe7\x28" + whole[14:]):
+    for content in (
+        whole[:-9],
+        whole[:20],
+        whole.replace(b"MTrk", b"MTxx"),
+        *(whole[:12] + ticks + whole[14:] for ticks in (b"\xe7\x28", b"\0\0")),
+    ):
         path = write("broken.mid", content)
         with pytest.raises(DataError, match=r"broken\.mid: expected a whole MIDI file, found a damaged one \("):
             read_music(path)

@@ -97,3 +97,10 @@ def test_wishes_that_cannot_be():
         ChordSampler([1], temperature=-1)
     with pytest.raises(ValueError, match="expected the shares of chords' sizes"):
         ChordSampler([0, 0])
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_smallest_temperature_takes_what_is_most_probable():
+    scores = torch.tensor([[2.0, 1.9, -1.0, -9.0]])
+    found = ChordSampler([0.1, 0.1, 0.8], temperature=5e-324)(scores, streams(0, 1))
+    assert found.tolist() == [[True, True, False, False]]

@@ -177,6 +177,14 @@ def test_scores_without_an_answer_are_refused(temperature, scores):
         Sampler(SamplingConfig(temperature=temperature), banned=[2])(torch.tensor([scores]), torch.Generator())
 
 
+@pytest.mark.parametrize("penalty", [5e-324, 1e308])
+def test_the_most_extreme_penalty_leaves_a_symbol_and_none_that_is_banned(penalty):
+    sampler = Sampler(SamplingConfig(repetition_penalty=penalty), banned=[0])
+    found = sampler.distribution(torch.tensor([[9.0, 3.0, -4.0], [9.0, -3.0, -4.0]]), produced=torch.ones(2, 3).bool())
+    assert found[:, 0].tolist() == [0, 0]
+    assert found.sum(1).tolist() == [1, 1]
+
+
 def test_what_does_not_fit_is_named():
     sampler = Sampler(SamplingConfig(repetition_penalty=2), banned=[3])
     with pytest.raises(ValueError, match=r"V of at least 4, found \[1, 3\]"):

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, and how many."""
     add_model(parser)
     parser.add_argument("--count", type=positive, default=5, metavar="N", help="words at most (default: 5)")
+    parser.add_argument("--encoding", default="utf-8", help="how standard input's bytes are read (default: utf-8)")
     parser.set_defaults(run=complete)
 
 
@@ -26,7 +27,7 @@ def complete(arguments: argparse.Namespace) -> int:
         from throughtime.cli.typing import type_with
 
         return type_with(model, arguments.count)
-    for line in _answered(model, decoded_lines(sys.stdin.buffer, "utf-8"), arguments.count):
+    for line in _answered(model, decoded_lines(sys.stdin.buffer, arguments.encoding), arguments.count):
         print(line, flush=True)
     return 0
 

@@ -11,6 +11,7 @@ from throughtime.cli.common import add_model, makes_music, open_generator, posit
 from throughtime.cli.composing import PROMPT_STEPS, WORDS, write_music
 from throughtime.cli.options import add_config, flag, read_config_flags
 from throughtime.cli.screen import console
+from throughtime.data.files import check_encoding, stream_blocks
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.errors import UsageError
 from throughtime.model import LanguageModel
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="what it begins with; - reads standard input; of music a MIDI or JSON file, whose first steps are taken",
     )
+    parser.add_argument("--encoding", default="utf-8", help="how the bytes of --prompt - are read (default: utf-8)")
     parser.add_argument(
         "--length",
         type=positive,
@@ -65,7 +67,7 @@ def generate(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name):
             raise UsageError(f"{flag(name)}: expected a model of music, found one of text, which goes to the screen")
     length = None if arguments.endless else arguments.length or LENGTH
-    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
+    prompt = _standard_input(arguments.encoding) if arguments.prompt == "-" else arguments.prompt
     screen = console(quiet=arguments.quiet)
     if unknown := model.unknown_in(prompt):
         screen.print(f"--prompt: {unknown}", style="yellow")
@@ -91,3 +93,14 @@ def generate(arguments: argparse.Namespace) -> int:
     taken = time.perf_counter() - begun
     screen.print(f"{written:,} characters, {written / max(1e-9, taken):,.0f} a second")
     return 0
+
+
+def _standard_input(encoding: str) -> str:
+    """All of it.
+
+    Raises:
+        DataError: for a byte that is not of the encoding, with its line.
+        UsageError: the encoding is unknown.
+    """
+    check_encoding(encoding)
+    return "".join(stream_blocks(sys.stdin.buffer, "standard input", encoding))  # type: ignore[arg-type]

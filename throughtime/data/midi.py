@@ -119,10 +119,13 @@ def _score(path: StrPath, name: str) -> Any:
     if not data.startswith(MIDI):
         raise DataError("expected a MIDI file, found other content", path=name)
     try:
-        return need_symusic(name).Score.from_midi(data)
+        score = need_symusic(name).Score.from_midi(data)
     except (RuntimeError, ValueError) as error:
         reason = str(error).removeprefix("MiniMidi: ").removesuffix(": iostream error")
         raise DataError(f"expected a whole MIDI file, found a damaged one ({reason})", path=name) from None
+    if score.ticks_per_quarter < 1:
+        raise DataError("expected a whole MIDI file, found a damaged one (no ticks in a quarter note)", path=name)
+    return score
 
 
 def _on_grid(track: Any, ticks: float, name: str, met: Counter[str]) -> list[Note]:

@@ -68,7 +68,9 @@ class ChordSampler:
             logits: ``[B, P]``.
             generators: ``B`` streams.
         """
-        scores = logits.double().numpy(force=True) / (self.temperature or 1.0)
+        with np.errstate(over="ignore"):  # a tiny temperature
+            scores = logits.double().numpy(force=True) / (self.temperature or 1.0)
+        scores = scores.clip(-_MOST, _MOST)
         on, off = log_expit(scores), log_expit(-scores)
         ways = _ways(on, off, min(len(self._shares) - 1, scores.shape[1]))
         sizes = ways[0] + self._shares[: ways.shape[2]]
@@ -152,3 +154,4 @@ def _chords(on: Floats, ways: Floats, sizes: Sizes, drawn: Floats) -> NDArray[np
 
 
 _LEAST = -30.0  # an interval of weight nothing is taken only where all chords have it
+_MOST = 1e300  # log-odds, so that those of all pitches together are finite

@@ -21,6 +21,8 @@ __all__ = ["Sampler", "SamplingConfig", "streams"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_LARGEST = np.finfo(np.float64).max
+
 
 class SamplingConfig(Config):
     """How the next symbol is chosen; :class:`Sampler` has the order and the sources."""
@@ -163,8 +165,10 @@ def _penalised(scores: Floats, produced: Tensor, penalty: float) -> Floats:
         raise ValueError(
             f"expected produced of bool {list(scores.shape)}, found {produced.dtype} {list(produced.shape)}"
         )
-    mask = produced.numpy(force=True)
-    return np.where(mask, np.where(scores > 0, scores / penalty, scores * penalty), scores)
+    mask = produced.numpy(force=True) & (scores > -np.inf)
+    penalised = np.where(scores > 0, scores / penalty, scores * penalty)
+    # An extreme penalty must leave a largest score, and what is banned below it.
+    return np.where(mask, penalised.clip(-_LARGEST, _LARGEST), scores)
 
 
 def _top_k(weights: Floats, count: int) -> Floats:

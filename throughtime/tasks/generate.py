@@ -114,10 +114,12 @@ class NextSymbol:
 
         >>> round(NextSymbol.learn([0, 4, 4], "char").guessing, 4)
         0.6931
+        >>> NextSymbol.learn([0, 4], "char").guessing
+        0.0
         """
         shares = torch.tensor([count for count in counts if count], dtype=torch.float64)
         shares = shares / shares.sum()
-        return cls(tokens, float(-(shares * shares.log()).sum()))
+        return cls(tokens, max(0.0, float(-(shares * shares.log()).sum())))  # of one symbol, no -0.0
 
     @classmethod
     def value(cls, example: Any) -> None:

@@ -28,7 +28,9 @@ __all__ = ["Music", "Piece", "is_music", "read_alike", "read_music"]
 
 _PARTS = {"train": "train", "valid": "valid", "validation": "valid", "dev": "valid", "val": "valid", "test": "test"}
 _ENDINGS = (".mid", ".midi", ".mid.gz", ".midi.gz")
-_ROLLS = re.compile(rb"""\s*(\{\s*"(train|valid|validation|dev|val|test)"\s*:\s*)?\[\s*\[\s*(\]|\[\s*(-?\d|\]))""")
+_ROLLS = re.compile(
+    rb"""(\xef\xbb\xbf)?\s*(\{\s*"(train|valid|validation|dev|val|test)"\s*:\s*)?\[\s*\[\s*(\]|\[\s*(-?\d|\]))"""
+)
 _NAMED = {r"quarter": 1.0, r"8th|eighth": 0.5, r"16th|sixteenth": 0.25, r"32nd": 0.125}
 _STEPS = {1.0: "a quarter note", 0.5: "an 8th note", 0.25: "a 16th note", 0.125: "a 32nd note"}
 _SIXTEENTH = 0.25
@@ -156,6 +158,10 @@ def _rolls(path: StrPath, name: str) -> Rolls:
         raise DataError(found, path=name, line=error.lineno, column=error.colno) from None
     except RecursionError:
         raise DataError("expected JSON piano rolls, found JSON nested too deeply", path=name) from None
+    except ValueError:  # more digits than Python reads as a number
+        raise DataError(
+            f"expected pitches from 0 to {HIGHEST}, found a number of thousands of digits", path=name
+        ) from None
     parts = content if isinstance(content, dict) else {"train": content}
     if unknown := [key for key in parts if key not in _PARTS]:
         raise DataError(f"expected the parts train, valid and test, found {shown(unknown, 3)}", path=name)
@@ -203,9 +209,19 @@ def _step(values: list[Any], place: str, voices: bool, name: str) -> tuple[int, 
             raise DataError(f"{place}: expected pitches from 0 to {HIGHEST}, found {_kind(value)}", path=name)
         if not lowest <= value <= HIGHEST:
             rest = " (or -1, a voice's rest)" if voices else ""
-            raise DataError(f"{place}: expected pitches from 0 to {HIGHEST}{rest}, found {value:g}", path=name)
+            raise DataError(f"{place}: expected pitches from 0 to {HIGHEST}{rest}, found {_number(value)}", path=name)
         pitches.add(int(value))
     return tuple(sorted(pitches - {REST}))
+
+
+def _number(value: float) -> str:
+    """Write a number shortly, whatever its size.
+
+    >>> _number(128.0), _number(10**400)
+    ('128', 'a number of 401 digits')
+    """
+    digits = len(str(int(value)).removeprefix("-"))
+    return f"{value:g}" if digits < 300 else f"a number of {digits} digits"
 
 
 def _named_step(name: str) -> float | None:

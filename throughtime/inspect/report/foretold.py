@@ -35,6 +35,9 @@ SEEN = 10
 WRITTEN = 300
 """Symbols of a sample."""
 
+_SEEN_AS = str.maketrans({"\n": "⏎", "\r": "␍", "\t": "⇥", " ": "␣"})
+"""What stands for a symbol that would show nothing."""
+
 ON_THE_WAY = 8
 """Examples that were written on the way, at most."""
 
@@ -185,7 +188,8 @@ def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:
 
     heads = ("symbol", "occurs", "nats each", "of all nats")
     by_mean = table(heads, rows(often[np.argsort(-means[often], kind="stable")]), "lnnn", "The hardest symbols")
-    by_total = table(heads, rows(np.argsort(-part.totals, kind="stable")), "lnnn", "The costliest symbols")
+    met = np.flatnonzero(part.counts)
+    by_total = table(heads, rows(met[np.argsort(-part.totals[met], kind="stable")]), "lnnn", "The costliest symbols")
     told = grid([f"<div><h3>Hardest</h3>{by_mean}</div>", f"<div><h3>Costliest in all</h3>{by_total}</div>"])
     words = f"On the {name} data; hardest among symbols that occur {SEEN} times or more."
     return [section("The hardest symbols", f"{told}{note(words)}")]
@@ -193,7 +197,7 @@ def hardest(model: LanguageModel, parts: Mapping[str, Foretold]) -> list[str]:
 
 def _symbol(model: LanguageModel, symbol: int) -> str:
     text = model.vocabulary.written[symbol] or model.vocabulary.symbols[symbol]
-    return f"<code>{escape(text.replace(chr(10), '⏎').replace(' ', '␣'))}</code>"
+    return f"<code>{escape(text.translate(_SEEN_AS))}</code>"
 
 
 def positions(parts: Mapping[str, Foretold]) -> list[str]:
