@@ -13,7 +13,7 @@ from tests.estimators.test_texts import NOT_HERE, OWN
 from throughtime.data.language import LanguageConfig
 from throughtime.errors import UsageError
 from throughtime.model import RunConfig
-from throughtime.tasks.generate import GeneratorConfig
+from throughtime.tasks.generate import OF_WORDS, GeneratorConfig
 from throughtime.train.config import PassageTrainConfig
 
 TEXTS = ["the dogs bark", "the cats sleep", "the birds sing"] * 12
@@ -30,7 +30,18 @@ def test_the_signature_is_that_of_the_config_classes():
     expected = {}
     for config in (LanguageConfig, GeneratorConfig, PassageTrainConfig, RunConfig):
         expected |= {name: field.default for name, field in config.model_fields.items() if name not in NOT_HERE}
-    assert found == expected | OWN
+    settled = dict.fromkeys([*OF_WORDS, "optimizer", "lr", "weight_decay"])
+    assert found == expected | settled | OWN
+
+
+def test_what_is_left_open_suits_the_tokens_and_what_is_given_stays():
+    def config(**given):
+        return tt.SequenceGenerator(**given)._config(PassageTrainConfig(), 1).settled().network
+
+    assert config() == GeneratorConfig()
+    assert config(tokens="word") == GeneratorConfig(**OF_WORDS)
+    kept = config(tokens="word", cell="gru", dropout=GeneratorConfig().dropout)
+    assert (kept.cell, kept.dropout, kept.tie_weights) == ("gru", GeneratorConfig().dropout, True)
 
 
 def test_likely_texts_score_higher(model):

@@ -70,7 +70,7 @@ def score(arguments: argparse.Namespace) -> int:
         if arguments.json:
             rows.append(_plain(scored) | {"text": text})
         else:
-            print(f"{scored.log_probability:.4f}\t{scored.bits_per_character:.4f}\t{scored.perplexity:.4f}\t{text}")
+            print(f"{scored.log_probability:.4f}\t{_bits(scored)}\t{scored.perplexity:.4f}\t{text}")
     if not total.lines:
         raise DataError("expected lines of text, found none", path=arguments.file)
     if arguments.json:
@@ -79,7 +79,7 @@ def score(arguments: argparse.Namespace) -> int:
     unknown = f"; {total.unknown:,} symbols are unknown to the model" if total.unknown else ""
     console(quiet=arguments.quiet).print(
         f"{total.lines:,} lines: log probability {total.log_probability:,.2f}, "
-        f"{total.whole.bits_per_character:.4f} bits a character, perplexity {total.whole.perplexity:,.2f}{unknown}"
+        f"{_bits(total.whole)} bits a character, perplexity {total.whole.perplexity:,.2f}{unknown}"
     )
     return 0
 
@@ -98,7 +98,11 @@ def _scored(model: LanguageModel, lines: Iterable[str]) -> Iterator[tuple[str, S
         yield from zip(chunk, model.score(chunk), strict=True)
 
 
-def _plain(scored: Scored) -> dict[str, float]:
+def _bits(scored: Scored) -> str:
+    return "—" if scored.bits_per_character is None else f"{scored.bits_per_character:.4f}"
+
+
+def _plain(scored: Scored) -> dict[str, float | None]:
     return {
         "log_probability": scored.log_probability,
         "bits_per_character": scored.bits_per_character,

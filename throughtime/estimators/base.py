@@ -49,12 +49,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     # ---- parameters ----
 
     def _settings(self, config: type[Settings]) -> Settings:
-        """The parameters that are this class's fields; one at its default counts as left open, as on the command line.
+        """The parameters that are this class's fields, but for those whose default is none and that are left at it.
 
-        What is left open may then be settled by other settings: the sizes that suit characters by ``tokens="char"``.
+        What is left open is settled by other settings, as on the command line: what suits characters by
+        ``tokens="char"``.
         """
-        given, fields = self.get_params(deep=False), config.model_fields
-        return checked(config, {n: given[n] for n in fields if n in given and given[n] != fields[n].default})
+        given = self.get_params(deep=False)
+        usual = {name: one.default for name, one in inspect.signature(type(self)).parameters.items()}
+        chosen = {n: given[n] for n in config.model_fields if n in given and (given[n], usual[n]) != (None, None)}
+        return checked(config, chosen)
 
     def _config(self, train: TrainConfig, seed: int) -> ModelConfig:
         return ModelConfig(

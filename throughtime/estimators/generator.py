@@ -23,7 +23,7 @@ Self = TypeVar("Self", bound="SequenceGenerator")
 class SequenceGenerator(Estimator):
     """The probability of texts, and new ones. Parameters are those of ``throughtime train generate --by line``.
 
-    What is left at its default suits characters; with ``tokens="word"`` or ``"bpe"`` it is what suits these.
+    Some parameters are none by default, which is what suits the ``tokens``.
 
     As scikit-learn's density models, it has ``score_samples``, ``score`` and ``sample``, and needs no ``y``.
 
@@ -53,26 +53,26 @@ class SequenceGenerator(Estimator):
         min_count: int | None = None,
         vocab_size: int | None = None,
         split: str = "auto",
-        cell: str = "gru",
-        hidden_size: int = 512,
+        cell: str | None = None,
+        hidden_size: int | None = None,
         num_layers: int = 1,
-        embedding_size: int = 128,
-        tie_weights: bool = False,
-        chunk: int = 64,
+        embedding_size: int | None = None,
+        tie_weights: bool | None = None,
+        chunk: int | None = None,
         random_chunks: bool = False,
-        dropout: float = 0.3,
+        dropout: float | None = None,
         hidden_dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        embedding_dropout: float = 0.0,
+        input_dropout: float | None = None,
+        embedding_dropout: float | None = None,
         recurrent_dropout: float = 0.0,
-        weight_drop: float = 0.0,
+        weight_drop: float | None = None,
         softmax: str = "auto",
         ar: float = 0.0,
         tar: float = 0.0,
-        optimizer: str = "adam",
-        lr: float = 0.004,
+        optimizer: str | None = None,
+        lr: float | None = None,
         momentum: float = 0.9,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         schedule: str = "cosine",
         warmup: float = 0.05,
         average: float = 0.98,

@@ -15,7 +15,7 @@ from throughtime.data.batches import Batch, Batched, Dataset
 from throughtime.data.language import Decoder, LanguageVocabulary
 from throughtime.data.passages import Documents, encode_lines, encode_passages
 from throughtime.data.streams import Streams
-from throughtime.data.vocabulary import EOS, PAD, SOS, UNK
+from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.decode.completion import completions
 from throughtime.decode.sampling import Sampler, SamplingConfig, streams
 from throughtime.errors import UsageError
@@ -64,8 +64,10 @@ class Scored:
         return math.exp(min(700.0, -self.log_probability / self.tokens))
 
     @property
-    def bits_per_character(self) -> float:
-        """The end of a text counts as a character, as a line's does."""
+    def bits_per_character(self) -> float | None:
+        """The end of a text counts as a character, as a line's does; none where unknown symbols hide some of it."""
+        if self.unknown:
+            return None
         return -self.log_probability / math.log(2) / self.characters
 
 
@@ -171,8 +173,14 @@ class LanguageModel(Model):
     def complete(self, prefix: str, count: int = 5) -> list[tuple[str, float]]:
         """The most probable ways on to the end of a word, each with its probability, best first.
 
-        A word that the prefix breaks off in is ended; after a blank, or a mark, it is the next word.
+        A word that the prefix breaks off in is ended; after a blank, or a mark, it is the next word. Probabilities are
+        those that are left once the prefix stands there.
+
+        Raises:
+            UsageError: a count below 1.
         """
+        if count < 1:
+            raise UsageError(f"expected at least one completion, found {count}")
         text, begun = self._begun(prefix)
         read = self._read(text)
 
@@ -191,10 +199,16 @@ class LanguageModel(Model):
                 allowed=lambda symbols: self._allowed(symbols, begun),
                 count=count,
             )
-        told = []
-        for symbols, log_probability in found:
-            told.append((self.vocabulary.spelt(symbols)[len(begun) :], math.exp(log_probability)))
-        return told
+        share = self._share(read.scores, begun)
+        return [
+            (self.vocabulary.spelt(symbols)[len(begun) :], math.exp(log_probability) / share)
+            for symbols, log_probability in found
+        ]
+
+    def _share(self, scores: Tensor, begun: str) -> float:
+        """How probable it is that what comes next begins as a word was begun, by its first symbol."""
+        agree = self._allowed((), begun) if begun.strip() else None
+        return 1.0 if agree is None else float(scores.cpu().double().softmax(1)[0, agree].sum())
 
     def unknown_in(self, text: str) -> str:
         """What of a text the model does not know, in words; empty if nothing."""
@@ -234,7 +248,7 @@ class LanguageModel(Model):
                 rows = zip(batch.rows, totals.tolist(), batch.inputs.with_values(batch.targets), strict=True)
                 for row, total, targets in rows:
                     told = targets[targets >= 0]
-                    unknown = int((told == UNK).sum())
+                    unknown = max(0, int((told == UNK).sum()) - texts[row].count(SPECIALS[UNK]))
                     found[row] = Scored(-total, len(told), len(texts[row]) + 1, unknown)
         return [one for one in found if one is not None]
 

@@ -23,7 +23,7 @@ from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
 from throughtime.tasks.targets import Measure, known
 
-__all__ = ["Generator", "GeneratorConfig", "NextSymbol"]
+__all__ = ["OF_WORDS", "Generator", "GeneratorConfig", "NextSymbol"]
 
 OF_WORDS = {
     "cell": "lstm",
