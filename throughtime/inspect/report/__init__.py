@@ -31,7 +31,7 @@ from throughtime.inspect.report.sounded import (
 )
 from throughtime.inspect.report.tags import tag_confusions
 from throughtime.inspect.report.worst import worst
-from throughtime.model import ComposerModel, LanguageModel, Model
+from throughtime.model import ComposerModel, LanguageModel, Model, TranslatorModel
 from throughtime.storage import write_atomically
 from throughtime.train.protocol import Record
 
@@ -87,6 +87,8 @@ def _shown(model: Model, history: Sequence[Record], evidence: Evidence) -> list[
         return [*wrote, *positions(evidence.foretold), *hardest(model, evidence.foretold)]
     if isinstance(model, ComposerModel):
         return _of_music(model, evidence)
+    if isinstance(model, TranslatorModel):
+        return []
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 

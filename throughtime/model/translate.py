@@ -1,0 +1,147 @@
+"""Models that answer a text with a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from throughtime.data.batches import Batches, Dataset
+from throughtime.data.encoded_pairs import PairBatches, Rows, encode_pairs, encode_side
+from throughtime.data.pair import Pair
+from throughtime.data.two_sided import TwoSided
+from throughtime.decode.beam import BeamConfig
+from throughtime.errors import DataError, UsageError
+from throughtime.metrics import text_errors, token_errors, translation
+from throughtime.model.base import EVALUATION_TOKENS, Model
+from throughtime.ragged import Ragged
+from throughtime.tasks.translate import Translator, TranslatorConfig
+from throughtime.train.config import TrainConfig
+
+__all__ = ["Answer", "TranslatorModel"]
+
+DECODED = 1024
+"""Symbols of sources that are answered at a time; a beam has several rows for each."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says to a source.
+
+    Attributes:
+        text: the answer.
+        log_probability: the natural logarithm of its probability.
+        score: the same with its length taken into account: what answers are ranked by.
+    """
+
+    text: str
+    log_probability: float
+    score: float
+
+
+class TranslatorModel(Model):
+    """Answers a text with a text; see :class:`~throughtime.model.Model`."""
+
+    vocabulary: TwoSided
+    task: Translator
+
+    # ---- answering ----
+
+    def translate(
+        self, texts: Sequence[str], beam: BeamConfig | None = None, *, n_best: int = 1
+    ) -> list[list[Answer]]:
+        """The ``n_best`` answers to each text, best first, all different; to an empty text an empty one.
+
+        Args:
+            texts: the sources.
+            beam: how answers are searched for.
+            n_best: how many are wanted; fewer come where there are no more.
+
+        Raises:
+            UsageError: for one text in place of a list of them, or more answers than the beam has.
+        """
+        if isinstance(texts, str):
+            raise UsageError("expected a list of texts, found one text: put it in a list")
+        beam = beam or BeamConfig()
+        if not 1 <= n_best <= beam.beam:
+            raise UsageError(f"expected from 1 to {beam.beam} answers, as many as the beam has, found {n_best}")
+        found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
+        said = [row for row, text in enumerate(texts) if text.strip()]
+        sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
+        for batch in Batches(Dataset(sources), DECODED, device=self.device) if said else ():
+            best = self.task.search(batch.inputs, beam, n_best)
+            for row, hypotheses in zip(batch.rows, best, strict=True):
+                found[said[row]] = [
+                    Answer(self.vocabulary.target.decode(own.symbols), own.log_probability, own.score)
+                    for own in hypotheses
+                ]
+        return [found[row] for row in range(len(texts))]
+
+    def predict(self, texts: Sequence[str], beam: BeamConfig | None = None) -> list[str]:
+        """The best answer to each text."""
+        return [answers[0].text for answers in self.translate(texts, beam)]
+
+    # ---- measuring ----
+
+    def evaluate(self, examples: Sequence[Pair], beam: BeamConfig | None = None) -> dict[str, Any]:
+        """How good the answers are: see :meth:`judge`.
+
+        Raises:
+            DataError: for no pairs, or one without a right answer.
+        """
+        for pair in examples:
+            if not pair.targets:
+                raise DataError("expected a right answer, found none", path=pair.path, line=pair.line)
+        if not examples:
+            raise DataError("expected pairs to evaluate on, found none")
+        return self.judge(self.encode(examples), beam)[0]
+
+    def judge(self, data: Rows, beam: BeamConfig | None = None) -> tuple[dict[str, Any], list[str]]:
+        """Measures of the answers to encoded pairs, and the answers.
+
+        Returns:
+            ``bleu``, ``bleu_lc``, ``chrf``, ``bleu_signature``, ``wer``, ``cer``, ``ter`` (errors over the target's
+            symbols), ``exact``, ``pairs``, and of the right answers, symbol by symbol, ``nll``, ``perplexity``,
+            ``accuracy``, ``tokens`` and ``loss``.
+        """
+        scores = self.task.evaluate(self.batches(data))
+        answers = self.predict([pair.text for pair in data.examples], beam)
+        references = [list(pair.targets) for pair in data.examples]
+        side = self.vocabulary.target
+        parts = [[side.parts(text) for text in right] for right in references]
+        found = translation(answers, references) | text_errors(answers, references)
+        return scores | found | token_errors([side.parts(text) for text in answers], parts), answers
+
+    # ---- what it reads ----
+
+    def encode(self, examples: Sequence[Pair]) -> Rows:
+        """Pairs as symbols, a row for each right answer."""
+        return encode_pairs(examples, self.vocabulary)
+
+    def read(self, examples: Sequence[Pair]) -> Ragged:
+        """The symbols of the sources."""
+        sources = encode_side((pair.text for pair in examples), self.vocabulary.source)
+        return sources.with_values(sources.values.long())
+
+    def training_batches(self, data: Dataset, train: TrainConfig) -> PairBatches:
+        """Pairs in batches to learn from, of so many symbols of both sides together."""
+        assert isinstance(data, Rows)
+        tokens = train.batch_tokens or round(train.batch_size * float(data.lengths.double().mean()))
+        return PairBatches(data, tokens, self.config.run.seed, self.device)
+
+    def batches(self, data: Dataset) -> PairBatches:
+        """Pairs in batches for evaluation, where the weights are."""
+        assert isinstance(data, Rows)
+        return PairBatches(data, EVALUATION_TOKENS, device=self.device)
+
+    def in_words(self) -> str:
+        """Its cells, and what a step is on each side."""
+        network = self.config.network
+        assert isinstance(network, TranslatorConfig)
+        cell = {"elman": "Elman RNNs", "lstm": "LSTMs", "gru": "GRUs"}[network.cell]
+        layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
+        feeding = ", which it is told of at the next step" if network.input_feeding else ""
+        return (
+            f"{cell} with {layers}{network.hidden_size} units that read a source both ways and answer it, "
+            f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding} ({self.parameters:,} weights)"
+        )
