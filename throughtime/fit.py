@@ -44,7 +44,17 @@ from throughtime.model import (
 )
 from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Composer, Generator, Labeler, LabelerConfig, Task, Translator
+from throughtime.tasks import (
+    TASKS,
+    Classifier,
+    ClassifierConfig,
+    Composer,
+    Generator,
+    Labeler,
+    LabelerConfig,
+    Task,
+    Translator,
+)
 from throughtime.tasks.classify import certainty
 from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints

@@ -47,9 +47,7 @@ class TranslatorModel(Model):
 
     # ---- answering ----
 
-    def translate(
-        self, texts: Sequence[str], beam: BeamConfig | None = None, *, n_best: int = 1
-    ) -> list[list[Answer]]:
+    def translate(self, texts: Sequence[str], beam: BeamConfig | None = None, *, n_best: int = 1) -> list[list[Answer]]:
         """The ``n_best`` answers to each text, best first, all different; to an empty text an empty one.
 
         Args:

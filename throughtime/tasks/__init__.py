@@ -64,9 +64,7 @@ class Kind(NamedTuple):
     """
 
     task: type[Task]
-    network: type[
-        ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig | ComposerConfig | TranslatorConfig
-    ]
+    network: type[ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig | ComposerConfig | TranslatorConfig]
     targets: type[Classes | Numbers | Tags | NextSymbol | Chords | Translations]
     vocabulary: type[Config]
     data: type[DataConfig | SentenceConfig | PassageConfig | MusicConfig | PairConfig]
