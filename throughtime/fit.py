@@ -29,6 +29,7 @@ from throughtime.inspect.report import (
     labelled,
     sounded,
     text_lengths,
+    translated,
     write_report,
     written,
 )
@@ -294,11 +295,14 @@ def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset],
 
 def _pairs(model: TranslatorModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
     """The same of a model that answers texts with texts."""
-    scores = {}
-    for name, part in parts.items():
-        assert isinstance(part, Rows)
-        scores[name], answers = model.judge(part)
-    return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+    rows = {name: part for name, part in parts.items() if isinstance(part, Rows)}
+    if not shown:
+        scores = {name: model.judge(part)[0] for name, part in rows.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+    found = {name: translated(model, part) for name, part in rows.items()}
+    told = {name: own for name, (own, _) in found.items()}
+    evidence = Evidence(translated={name: answers for name, (_, answers) in found.items()})
+    return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
 def _labels(model: Model, outcome: Outcome, ready: Prepared, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:

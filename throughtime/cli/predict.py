@@ -68,11 +68,13 @@ def predict(arguments: argparse.Namespace) -> int:
         count = label_file(arguments, model)
         screen.print(f"{count:,} sentence{'s' * (count != 1)} labelled{where}")
         return 0
-    translates = isinstance(model, TranslatorModel)
-    count, notes = answer_file(arguments, model) if translates else _predict(arguments, _of_texts(model))
+    if isinstance(model, TranslatorModel):
+        (count, notes), done = answer_file(arguments, model), "sources answered"
+    else:
+        (count, notes), done = _predict(arguments, _of_texts(model)), "rows predicted"
     for note in notes:
         screen.print(f"{arguments.file}: {note}")
-    screen.print(f"{count:,} {'sources answered' if translates else 'rows predicted'}{where}")
+    screen.print(f"{count:,} {done}{where}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -65,10 +65,10 @@ def beam_of(arguments: argparse.Namespace, model: Model) -> BeamConfig | None:
 
 
 def in_a_line(answers: Sequence[Answer], scored: bool) -> str:
-    """Answers in one line: the best alone, or each with its score behind it and tabs between.
+    r"""Answers in one line: the best alone, or each with its score behind it and tabs between.
 
-    >>> in_a_line([Answer("ein\\nHund", -1.2, -0.5), Answer("Hund", -2.0, -1.0)], True)
-    'ein Hund\\t-0.5000\\tHund\\t-1.0000'
+    >>> in_a_line([Answer("ein\nHund", -1.2, -0.5), Answer("Hund", -2.0, -1.0)], True)
+    'ein Hund\t-0.5000\tHund\t-1.0000'
     """
     texts = [answer.text.translate(BLANKS) for answer in answers]
     if not scored:
@@ -135,7 +135,7 @@ def _answer_into(
     return count, tally.notes()
 
 
-def _sources(arguments: argparse.Namespace, model: TranslatorModel, tally: Tally) -> Iterator[Pair]:
+def _sources(arguments: argparse.Namespace, model: TranslatorModel, tally: Tally) -> Generator[Pair]:
     """The sources of a file like that of the training data; where this was parallel, of any text too, a line each."""
     source, path = source_of(model), Path(arguments.file)
     assert isinstance(source, PairSource)

@@ -153,7 +153,8 @@ class Batches:
 
     def _sorted(self, rows: np.ndarray) -> np.ndarray:
         """What is alike side by side: the longest first."""
-        return rows[np.argsort(-self._lengths[rows], kind="stable")]
+        found: np.ndarray = rows[np.argsort(-self._lengths[rows], kind="stable")]
+        return found
 
     def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
         ends = np.cumsum(self._lengths[rows])

@@ -82,8 +82,6 @@ class PairBatches(Batches):
     Those of a batch are of similar lengths on both sides.
     """
 
-    data: Rows
-
     def __init__(self, data: Rows, budget: int, seed: int | None = None, device: torch.device | str = "cpu") -> None:
         super().__init__(data, budget, seed, device)
         self._lengths = data.lengths.numpy()
@@ -91,8 +89,9 @@ class PairBatches(Batches):
 
     def _sorted(self, rows: np.ndarray) -> np.ndarray:
         """Longest first, and beside each other what has sources of one length, which attention multiplies together."""
-        order: np.ndarray = np.lexsort((-self._lengths[rows], -self._sources[rows]))
-        return rows[order]
+        order = np.lexsort((-self._lengths[rows], -self._sources[rows]))
+        found: np.ndarray = rows[order]
+        return found
 
     def load(self, rows: Sequence[int] | np.ndarray) -> Batch:
         """The batch of these rows."""

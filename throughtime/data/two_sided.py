@@ -99,7 +99,7 @@ class TwoSidedConfig(Config):
         if tokens == "blanks":
             given |= {"split": "blanks", "min_count": self.min_count or 1}
         try:
-            return LanguageConfig(tokens="word" if tokens == "blanks" else tokens, **given)  # type: ignore[arg-type]
+            return LanguageConfig(tokens="word" if tokens == "blanks" else tokens, **given)
         except ValueError as error:
             raise UsageError(f"--vocab-size: expected 260 or more, which hold every byte, found {size}") from error
 

@@ -2,8 +2,8 @@
 
 ``config.json`` (with a format number and the other files' hashes), ``model.safetensors``, ``tokenizer.json`` (the
 ``tokenizers`` library's own; of words that are read letter by letter ``characters.json`` too; of chords ``rolls.json``
-instead; of pairs ``source.json`` and ``target.json``), ``labels.json``; beside them ``metrics.jsonl``, ``report.html`` and ``README.md``. Nothing in it is ever
-executed.
+instead; of pairs ``source.json`` and ``target.json``), ``labels.json``; beside them ``metrics.jsonl``, ``report.html``
+and ``README.md``. Nothing in it is ever executed.
 """
 
 from throughtime.model.base import Model, choose_device

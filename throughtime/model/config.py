@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,7 +80,7 @@ class ModelConfig(Config):
         made = {name: classes[name].model_validate(own) for name, own in given.items() if isinstance(own, dict)}
         return content | made
 
-    def settled(self, train: Sequence[Any] = ()) -> ModelConfig:
+    def settled(self, train: Any = ()) -> ModelConfig:
         """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs.
 
         Args:

@@ -291,6 +291,14 @@ class Translator(nn.Module):
 
     # ---- answering ----
 
+    def answers(self, sources: Ragged) -> Tensor:
+        """``[B, V]``: how probable each symbol is to begin the answer, without dropout."""
+        with answering(self):
+            outputs, final, _ = self.encoder(sources)
+            begun = torch.full((len(sources),), SOS, device=final.device)
+            scores, _ = self.decoder.step(begun, self.decoder.remember(outputs), self.decoder.start(final))
+            return scores.softmax(1)
+
     def search(self, sources: Ragged, beam: BeamConfig, n_best: int = 1) -> list[list[Hypothesis]]:
         """The best answers for each of ``B`` sources, symbols with ``<eos>`` last, best first."""
         with answering(self):

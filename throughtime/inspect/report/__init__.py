@@ -30,6 +30,7 @@ from throughtime.inspect.report.sounded import (
     sounded,
 )
 from throughtime.inspect.report.tags import tag_confusions
+from throughtime.inspect.report.translated import Translated, some_answers, translated, worst_answers
 from throughtime.inspect.report.worst import worst
 from throughtime.model import ComposerModel, LanguageModel, Model, TranslatorModel
 from throughtime.storage import write_atomically
@@ -43,12 +44,14 @@ __all__ = [
     "Foretold",
     "Labelled",
     "Sounded",
+    "Translated",
     "answered",
     "composed",
     "foretold",
     "labelled",
     "sounded",
     "text_lengths",
+    "translated",
     "write_report",
     "written",
 ]
@@ -88,7 +91,7 @@ def _shown(model: Model, history: Sequence[Record], evidence: Evidence) -> list[
     if isinstance(model, ComposerModel):
         return _of_music(model, evidence)
     if isinstance(model, TranslatorModel):
-        return []
+        return [*some_answers(evidence.translated), *worst_answers(evidence.translated)]
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 
