@@ -23,7 +23,7 @@ Tokens = Literal["auto", "char", "byte", "word", "bpe", "blanks"]
 
 _LOOKED_AT = 10_000  # texts of each side, from the beginning on, that tell what a step is
 _ALONE = 0.95  # share of texts without a blank, from which on they are single words
-_FEW, _SHORT = 500, 3.0  # that many different items, and of so many characters on average, are phones or letters
+_FEW, _SHORT = 500, 2.5  # that many different items, and of so many characters on average, are phones or letters
 
 _CALLED = {
     "char": "characters",
