@@ -159,6 +159,19 @@ def test_the_folder_tells_about_itself(run, turned):
     assert "answers are" in page or "The worst answers" in page
 
 
+def test_where_it_looks_is_shown(run, turned):
+    result = run("inspect", turned / "model", "abc")
+    assert result.out.splitlines()[0] == "cba"
+    assert result.out.splitlines()[2].split() == ["a", "b", "c", "(end)"]
+    assert [line.split(" ")[0] for line in result.out.splitlines()[3:]] == ["c", "b", "a", "(end)"]
+    told = json.loads(run("inspect", turned / "model", "abc", "--json").out)
+    assert [len(row) for row in told["weights"]] == [4] * 4
+    assert [sum(row) for row in told["weights"]] == pytest.approx([1] * 4, abs=1e-5)
+    refused = run("inspect", turned / "model", " ")
+    assert refused.code == 2
+    assert "expected a text to answer, found an empty one" in refused.err
+
+
 def test_a_model_answers_in_python(turned):
     model = tt.load(turned / "model")
     assert model.predict(["abc", "", " "]) == ["cba", "", ""]

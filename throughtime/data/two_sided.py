@@ -13,7 +13,7 @@ from pydantic import Field
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.pair import Pair
-from throughtime.data.vocabulary import UNK, read_tokenizer
+from throughtime.data.vocabulary import EOS, UNK, read_tokenizer
 from throughtime.errors import UsageError
 from throughtime.storage import write_atomically
 
@@ -154,8 +154,13 @@ class Side:
         return [part for part in parts if UNK in self.vocabulary.encode(part)]
 
     def written(self, symbols: Sequence[int]) -> list[str]:
-        """Each symbol by itself, as people read it."""
-        return [self.vocabulary.spelt([symbol]).strip(" ") or "␣" for symbol in symbols]
+        """Each symbol by itself, as people read it.
+
+        >>> Side.learn(["a b"], LanguageConfig(), "char").written([UNK, 4, 5, EOS])
+        ['\ufffd', '␣', 'a', '(end)']
+        """
+        named = {EOS: "(end)"}
+        return [named.get(symbol) or self.vocabulary.spelt([symbol]).strip(" ") or "␣" for symbol in symbols]
 
 
 class TwoSided:
@@ -216,6 +221,10 @@ class TwoSided:
         """Write the ``tokenizers`` library's own file of each side."""
         for name, side in zip(self.files, (self.source, self.target), strict=True):
             write_atomically(folder / name, side.vocabulary.tokenizer.to_str(pretty=True))
+
+    def named(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
+        """Both sides with their names."""
+        return ("source", self.source), ("target", self.target)
 
     def in_words(self) -> str:
         """What a step is on each side."""

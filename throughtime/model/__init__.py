@@ -13,7 +13,7 @@ from throughtime.model.labels import LabelModel
 from throughtime.model.language import LanguageModel, Scored
 from throughtime.model.music import ComposerModel, ScoredPiece
 from throughtime.model.texts import TextModel
-from throughtime.model.translate import Answer, TranslatorModel
+from throughtime.model.translate import Answer, Looked, TranslatorModel
 
 __all__ = [
     "FILES",
@@ -22,6 +22,7 @@ __all__ = [
     "ComposerModel",
     "LabelModel",
     "LanguageModel",
+    "Looked",
     "Model",
     "ModelConfig",
     "RunConfig",

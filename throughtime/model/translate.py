@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from throughtime.data.batches import Batches, Dataset
-from throughtime.data.encoded_pairs import PairBatches, Rows, encode_pairs, encode_side
+from throughtime.data.encoded_pairs import PairBatches, Rows, Sequences, encode_pairs, encode_side
 from throughtime.data.pair import Pair
 from throughtime.data.two_sided import TwoSided
+from throughtime.data.vocabulary import EOS, SOS
 from throughtime.decode.beam import BeamConfig
 from throughtime.errors import DataError, UsageError
 from throughtime.metrics import text_errors, token_errors, translation
@@ -18,7 +21,7 @@ from throughtime.ragged import Ragged
 from throughtime.tasks.translate import Translator, TranslatorConfig
 from throughtime.train.config import TrainConfig
 
-__all__ = ["Answer", "TranslatorModel"]
+__all__ = ["Answer", "Looked", "TranslatorModel"]
 
 DECODED = 1024
 """Symbols of sources that are answered at a time; a beam has several rows for each."""
@@ -37,6 +40,23 @@ class Answer:
     text: str
     log_probability: float
     score: float
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An answer, and where the model looked.
+
+    Attributes:
+        text: the answer.
+        source: ``S`` symbols, the end last.
+        answer: ``T`` symbols, the end last.
+        weights: ``[T, S]``, each row's sum is 1.
+    """
+
+    text: str
+    source: list[str]
+    answer: list[str]
+    weights: np.ndarray
 
 
 class TranslatorModel(Model):
@@ -74,6 +94,27 @@ class TranslatorModel(Model):
                     for own in hypotheses
                 ]
         return [found[row] for row in range(len(texts))]
+
+    def look(self, text: str, beam: BeamConfig | None = None) -> Looked:
+        """The best answer to one text, and where the model looked as it said each symbol of it.
+
+        Raises:
+            UsageError: for an empty text.
+        """
+        if not text.strip():
+            raise UsageError("expected a text to answer, found an empty one")
+        source, target = self.vocabulary.source, self.vocabulary.target
+        sources = encode_side([text.strip()], source)
+        sources = sources.with_values(sources.values.long()).to(self.device)
+        ((best, *_),) = self.task.search(sources, beam or BeamConfig())
+        heard, told = (Ragged.from_list([own]).to(self.device) for own in ([SOS, *best.symbols], [*best.symbols, EOS]))
+        weights = self.task.looked(Sequences(sources, heard, told))
+        return Looked(
+            target.decode(best.symbols),
+            source.written(sources.values.tolist()),
+            target.written(told.values.tolist()),
+            weights.values.reshape(len(told.values), -1).cpu().numpy(),
+        )
 
     def predict(self, texts: Sequence[str], beam: BeamConfig | None = None) -> list[str]:
         """The best answer to each text."""

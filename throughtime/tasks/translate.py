@@ -322,6 +322,14 @@ class Translator(nn.Module):
                 banned=(PAD, UNK, SOS),
             )
 
+    def looked(self, own: Sequences) -> Ragged:
+        """For each symbol of the targets the weights of its source's steps, without dropout."""
+        with answering(self):
+            outputs, final, _ = self.encoder(own.sources)
+            memory = self.decoder.remember(outputs)
+            weights: Ragged = self.decoder(own.heard, memory, self.decoder.start(final)).weights
+            return weights
+
     def _heard(self, own: Sequences) -> Tensor:
         """``[N, O]``: what the scores of each symbol of the targets are made of."""
         outputs, final, _ = self.encoder(own.sources)
