@@ -14,24 +14,24 @@ from throughtime.cli.main import main
 from throughtime.decode.beam import BeamConfig
 from throughtime.errors import UsageError
 
-QUICK = ["--hidden-size", "48", "--embedding-size", "24", "--dropout", "0", "--label-smoothing", "0", "--lr", "0.02"]
+QUICK = ["--hidden-size", "32", "--embedding-size", "16", "--dropout", "0", "--label-smoothing", "0", "--lr", "0.02"]
 KEYS = {"bleu", "bleu_lc", "chrf", "bleu_signature", "wer", "cer", "ter", "exact", "pairs", "nll"}
 
 
 def words(count, seed):
     """Made-up words."""
     draw = random.Random(seed)
-    return ["".join(draw.choices("abcde", k=draw.randrange(1, 5))) for _ in range(count)]
+    return ["".join(draw.choices("abcde", k=draw.randrange(1, 4))) for _ in range(count)]
 
 
 @pytest.fixture(scope="session")
 def turned(tmp_path_factory):
     """A folder with ``train.tsv`` and ``more.tsv``, words and the same turned round, and ``model/`` learnt from one."""
     folder = tmp_path_factory.mktemp("turned")
-    for name, count, seed in (("train", 500, 0), ("more", 60, 1)):
+    for name, count, seed in (("train", 400, 0), ("more", 60, 1)):
         rows = (f"{word}\t{word[::-1]}\n" for word in words(count, seed))
         (folder / f"{name}.tsv").write_text("".join(rows))
-    said = ["train", "translate", folder / "train.tsv", "--out", folder / "model", "--quiet", "--epochs", "20", *QUICK]
+    said = ["train", "translate", folder / "train.tsv", "--out", folder / "model", "--quiet", "--epochs", "12", *QUICK]
     assert main([str(word) for word in said]) == 0
     return folder
 
@@ -216,5 +216,5 @@ def test_other_models_do_not_search(run, trained):
 
 
 def test_a_killed_run_goes_on_only_alike(run, turned, tmp_path):
-    said = ["train", "translate", turned / "train.tsv", "--out", turned / "model", "--epochs", "20", *QUICK]
+    said = ["train", "translate", turned / "train.tsv", "--out", turned / "model", "--epochs", "12", *QUICK]
     assert "the run is finished" in run(*said, "--resume").err

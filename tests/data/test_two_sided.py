@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 import torch
 
 from throughtime.config import checked
 from throughtime.data.encoded_pairs import PairBatches, encode_pairs, encode_side
 from throughtime.data.pair import Pair
+from throughtime.data.pairs import PairConfig, open_new_pairs
 from throughtime.data.two_sided import TwoSided, TwoSidedConfig
 from throughtime.data.vocabulary import EOS, SOS, UNK
 from throughtime.errors import UsageError
@@ -150,3 +153,29 @@ def test_no_texts_are_no_sequences():
     _, two = many()
     assert len(encode_side([], two.source)) == 0
     assert len(encode_pairs([], two)) == 0
+
+
+# ---- real data ----
+
+REAL = [
+    *(
+        (f"sigmorphon2020_g2p/{language}_dev.tsv", ("char", "blanks"))
+        for language in ("ady", "ice", "jpn", "kor", "vie")
+    ),
+    ("dakshina_hi/hi.translit.sampled.dev.tsv", ("char", "char")),
+    ("cmudict/cmudict.dict.gz", ("char", "blanks")),
+    ("tatoeba_eng_fra/fra.txt.gz", ("bpe", "bpe")),
+    ("multi30k_en_de/val", ("bpe", "bpe")),
+]
+
+
+@pytest.mark.parametrize(("name", "sides"), REAL)
+def test_real_data_tells_what_a_step_is(shared_data, name, sides):
+    given = {"source": "en", "target": "de"} if "multi30k" in name else {}
+    with open_new_pairs(shared_data / name, PairConfig(**given)) as opened:
+        some = list(islice(opened.examples, 3000))
+    two = TwoSided.learn(some, TwoSidedConfig().told_by(some))
+    assert two.config.sides == sides
+    for pair in some[:200]:
+        assert two.source.decode(two.source.encode(pair.text).tolist()) == pair.text
+        assert two.target.decode(two.target.encode(pair.label).tolist()) == pair.label

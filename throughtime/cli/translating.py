@@ -27,6 +27,10 @@ __all__ = ["add_search", "answer_file", "answer_lines", "beam_of", "in_a_line", 
 CHUNK = 1024
 """Sources read, answered and written at a time, so that a file of any length takes the same memory."""
 
+_CUT = (
+    "answer has as many symbols as it may (--max-length, --max-ratio), and so may lack its end",
+    "answers have as many symbols as they may (--max-length, --max-ratio), and so may lack their ends",
+)
 _UNKNOWN = (
     "source has symbols that the model does not know",
     "sources have symbols that the model does not know",
@@ -126,6 +130,8 @@ def _answer_into(
                     tally.add(_UNKNOWN, pair.path, pair.line)
             found = model.translate([pair.text for pair in chunk], beam, n_best=n_best)
             for pair, answers in zip(chunk, found, strict=True):
+                if answers[0].cut:
+                    tally.add(_CUT, pair.path, pair.line)
                 if writer is None:
                     target.write(in_a_line(answers, arguments.n_best is not None) + "\n")
                     continue

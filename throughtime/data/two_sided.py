@@ -150,7 +150,9 @@ class Side:
         >>> Side.learn(["abc"], LanguageConfig(), "char").unknown("bxax")
         ['x']
         """
-        parts = list(dict.fromkeys(text if self.tokens == "char" else text.split()))
+        if UNK not in self.encode(text):
+            return []
+        parts = dict.fromkeys(text if self.tokens == "char" else text.split())
         return [part for part in parts if UNK in self.vocabulary.encode(part)]
 
     def written(self, symbols: Sequence[int]) -> list[str]:

@@ -13,7 +13,7 @@ from throughtime.data.encoded_pairs import PairBatches, Rows, Sequences, encode_
 from throughtime.data.pair import Pair
 from throughtime.data.two_sided import TwoSided
 from throughtime.data.vocabulary import EOS, SOS
-from throughtime.decode.beam import BeamConfig
+from throughtime.decode.beam import BeamConfig, Hypothesis
 from throughtime.errors import DataError, UsageError
 from throughtime.metrics import text_errors, token_errors, translation
 from throughtime.model.base import EVALUATION_TOKENS, Model
@@ -35,11 +35,13 @@ class Answer:
         text: the answer.
         log_probability: the natural logarithm of its probability.
         score: the same with its length taken into account: what answers are ranked by.
+        cut: whether it has as many symbols as an answer may have, and so may lack its end.
     """
 
     text: str
     log_probability: float
     score: float
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,14 @@ class TranslatorModel(Model):
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
         for batch in Batches(Dataset(sources), DECODED, device=self.device) if said else ():
             best = self.task.search(batch.inputs, beam, n_best)
-            for row, hypotheses in zip(batch.rows, best, strict=True):
-                found[said[row]] = [
-                    Answer(self.vocabulary.target.decode(own.symbols), own.log_probability, own.score)
-                    for own in hypotheses
-                ]
+            limits = beam.limits(batch.inputs.lengths - 1).tolist()
+            for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
+                found[said[row]] = [self._answer(own, limit) for own in hypotheses]
         return [found[row] for row in range(len(texts))]
+
+    def _answer(self, found: Hypothesis, limit: int) -> Answer:
+        text = self.vocabulary.target.decode(found.symbols)
+        return Answer(text, found.log_probability, found.score, len(found.symbols) >= limit)
 
     def look(self, text: str, beam: BeamConfig | None = None) -> Looked:
         """The best answer to one text, and where the model looked as it said each symbol of it.

@@ -32,6 +32,9 @@ __all__ = ["Translations", "Translator", "TranslatorConfig"]
 OF_LETTERS = {"embedding_size": 128, "dropout": 0.3, "label_smoothing": 0.1, "tie_weights": False}
 """What suits answers that are letters or phones, where nothing else is said: few symbols, each seen often."""
 
+UNSAID = [PAD, UNK, SOS]
+"""No answer has them."""
+
 SCORED = 1 << 22
 """Scores that are made at a time when answers are only measured."""
 
@@ -319,7 +322,7 @@ class Translator(nn.Module):
                 beam=beam.beam,
                 n_best=n_best,
                 length_penalty=beam.length_penalty,
-                banned=(PAD, UNK, SOS),
+                banned=UNSAID,
             )
 
     def looked(self, own: Sequences) -> Ragged:
@@ -337,12 +340,13 @@ class Translator(nn.Module):
         return self.decoder(own.heard, memory, self.decoder.start(final)).outputs.values  # type: ignore[no-any-return]
 
     def _told(self, own: Sequences) -> tuple[Tensor, Tensor]:
-        """``[N]`` nats of each symbol of the targets, and whether it is the most probable."""
+        """``[N]`` nats of each symbol of the targets, and whether it is the most probable of those that are said."""
         vectors, head = self._heard(own), self.decoder.head
         losses, hits = [], []
         chunk = max(1, SCORED // len(head.weight))
         for part, told in zip(vectors.split(chunk), own.told.values.split(chunk), strict=True):
             scores = head(part)
             losses.append(nn.functional.cross_entropy(scores, told, reduction="none"))
+            scores[:, UNSAID] = -torch.inf
             hits.append(scores.argmax(1) == told)
         return torch.cat(losses), torch.cat(hits)
