@@ -11,12 +11,22 @@ from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig
+from throughtime.data.pairs import PairConfig
 from throughtime.data.tagged import SentenceConfig
+from throughtime.data.two_sided import TwoSidedConfig
 from throughtime.data.vocabulary import VocabularyConfig
+from throughtime.decode.beam import BeamConfig
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.inspect.lab.vanishing import VanishingConfig
 from throughtime.model import RunConfig
-from throughtime.tasks import ClassifierConfig, ComposerConfig, GeneratorConfig, LabelerConfig, RaterConfig
+from throughtime.tasks import (
+    ClassifierConfig,
+    ComposerConfig,
+    GeneratorConfig,
+    LabelerConfig,
+    RaterConfig,
+    TranslatorConfig,
+)
 from throughtime.train.config import MusicTrainConfig, PassageTrainConfig, TrainConfig
 
 SETTINGS = (
@@ -24,6 +34,7 @@ SETTINGS = (
     *(SentenceConfig, LexiconConfig, LabelerConfig),
     *(PassageConfig, LanguageConfig, GeneratorConfig, PassageTrainConfig, SamplingConfig),
     *(MusicConfig, RollConfig, ComposerConfig, MusicTrainConfig),
+    *(PairConfig, TwoSidedConfig, TranslatorConfig, BeamConfig),
     *(TrainConfig, RunConfig, VanishingConfig),
 )
 CONFIGS = {config.__name__: config for config in SETTINGS}

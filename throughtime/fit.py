@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from throughtime.data.batches import Batched, Dataset
+from throughtime.data.encoded_pairs import Rows
 from throughtime.data.identity import plain
 from throughtime.data.passages import Documents, Lines, stretches
 from throughtime.environment import cores, environment
@@ -28,13 +29,33 @@ from throughtime.inspect.report import (
     labelled,
     sounded,
     text_lengths,
+    translated,
     write_report,
     written,
 )
-from throughtime.model import FILES, ComposerModel, LanguageModel, Model, ModelConfig, choose_device, read_config
+from throughtime.model import (
+    FILES,
+    ComposerModel,
+    LanguageModel,
+    Model,
+    ModelConfig,
+    TranslatorModel,
+    choose_device,
+    read_config,
+)
 from throughtime.model.folder import make_model
 from throughtime.prepare import Covered, Prepared, Splits, Start, prepare
-from throughtime.tasks import TASKS, Classifier, ClassifierConfig, Composer, Generator, Labeler, LabelerConfig, Task
+from throughtime.tasks import (
+    TASKS,
+    Classifier,
+    ClassifierConfig,
+    Composer,
+    Generator,
+    Labeler,
+    LabelerConfig,
+    Task,
+    Translator,
+)
 from throughtime.tasks.classify import certainty
 from throughtime.tasks.targets import Measure, Names
 from throughtime.train.checkpoint import remove_checkpoints
@@ -169,7 +190,7 @@ def learn(
     Raises:
         UsageError: settings that are not those of ``like``; others, DataError and TrainingError: see :func:`fit`.
     """
-    listener, config = listener or FitListener(), config.settled()
+    listener, config = listener or FitListener(), config.settled(splits.train)
     train = train.settled_with(config.network.learning(config.vocabulary))  # type: ignore[arg-type]
     device = settle(config)
     for name, wanted in (("--patience", train.patience), ("--average-after", train.average_after)):
@@ -236,6 +257,8 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
         return _language(model, outcome, held_out)
     if isinstance(model, ComposerModel):
         return _music(model, outcome, held_out)
+    if isinstance(model, TranslatorModel):
+        return _pairs(model, outcome, held_out, shown=shown)
     if isinstance(task, Labeler):
         return _labels(model, outcome, ready, held_out)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
@@ -268,6 +291,18 @@ def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset])
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
+def _pairs(model: TranslatorModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+    """The same of a model that answers texts with texts."""
+    rows = {name: part for name, part in parts.items() if isinstance(part, Rows)}
+    if not shown:
+        scores = {name: model.judge(part)[0] for name, part in rows.items()}
+        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
+    found = {name: translated(model, part) for name, part in rows.items()}
+    told = {name: own for name, (own, _) in found.items()}
+    evidence = Evidence(translated={name: answers for name, (_, answers) in found.items()})
+    return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
+
+
 def _labels(model: Model, outcome: Outcome, ready: Prepared, parts: Mapping[str, Dataset]) -> Fitted:
     """The same of words' labels; ``parts`` are those held out."""
     task, scores, told = model.task, {}, {}
@@ -294,7 +329,7 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
     ``fits`` is the part that a temperature is found on, which comes first.
     """
     task, before = model.task, None
-    assert not isinstance(task, Labeler | Generator | Composer)
+    assert not isinstance(task, Labeler | Generator | Composer | Translator)
     outputs, targets = task.examine(model.batches(part))
     if isinstance(task, Classifier) and task.temperature is not None:
         before = certainty(outputs.softmax(1), targets)
@@ -328,7 +363,7 @@ def _reach(task: Task, data: Dataset) -> Reach | None:
         rows = subsample(data.inputs.lengths, SEQUENCES)  # a byte a pitch becomes a number: no more of them than needed
         heard = data.take(rows)
         return measure(task, heard, heard.with_values(data.take_targets(rows)), step="frame", text="piece")
-    if data.targets is None:
+    if data.targets is None or isinstance(task, Translator):  # which sees all of a source at every step
         return None
     if isinstance(task, Labeler):
         return measure(task, data.inputs, data.targets, step="word", text="sentence")

@@ -17,6 +17,7 @@ from torch import Tensor
 from throughtime.data.batches import Dataset
 from throughtime.data.columns import Example
 from throughtime.data.encoded import Encoded, encode_into, encode_texts, open_encoded
+from throughtime.data.encoded_pairs import encode_pairs
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
 from throughtime.data.music import Frames, RollConfig, Rolls
@@ -25,6 +26,7 @@ from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
 from throughtime.data.running import RunningText
 from throughtime.data.store import FORMAT, Store, make_private
+from throughtime.data.two_sided import TwoSided, TwoSidedConfig
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import SPECIALS, UNK, Vocabulary, VocabularyConfig
 from throughtime.data.words import Words
@@ -32,7 +34,7 @@ from throughtime.errors import DataError, ModelError
 from throughtime.model import Model, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.storage import sha256_of_json
-from throughtime.tasks import TASKS, Chords, Classes, LabelerConfig, NextSymbol, Numbers, Tags
+from throughtime.tasks import TASKS, Chords, Classes, LabelerConfig, NextSymbol, Numbers, Tags, Translations
 from throughtime.tasks.tags import wholly_seen
 
 __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
@@ -41,7 +43,7 @@ _PIECES_FROM = 1 << 26
 """Characters that byte-pair pieces are learnt from at most: the library holds all that differs in them in memory."""
 
 Said = Callable[[str], None]
-Targets = Classes | Numbers | Tags | NextSymbol | Chords
+Targets = Classes | Numbers | Tags | NextSymbol | Chords | Translations
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Facts:
     """What was counted of the encoded parts.
 
     Attributes:
-        counts: how often each symbol occurs in training.
+        counts: how often each symbol occurs in training; of pairs in the sources.
         unknown: share of the validation tokens that are not in the vocabulary.
         cut: training texts cut short by ``max_length``.
         covered: which words have a vector made elsewhere, for training and validation, where such are asked for.
@@ -113,7 +115,7 @@ class Prepared:
         start: what words begin with, if it was made elsewhere.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls
+    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls | TwoSided
     targets: Targets
     facts: Facts
     train: Dataset
@@ -140,6 +142,8 @@ def prepare(
         return _of_passages(splits, config, like, said)
     if config.task == "compose":
         return _of_pieces(splits, config, like)
+    if config.task == "translate":
+        return _of_pairs(splits, config, like, said)
     targets: Any = like.task.targets if like else TASKS[config.task].targets.learn(splits.train, config.network)  # type: ignore[arg-type]
     parts: dict[str, Any] = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if isinstance(targets, Tags):
@@ -228,6 +232,21 @@ def _of_pieces(splits: Splits, config: ModelConfig, like: Model | None) -> Prepa
     train, valid, test = (Frames(rolls.encode(part, torch.uint8), examples=part) for part in parts)
     targets = Chords.learn(train.inputs, rolls.quarters)
     return Prepared(rolls, targets, Facts([], None, 0), train, valid, test)
+
+
+def _of_pairs(splits: Splits, config: ModelConfig, like: Model | None, said: Said) -> Prepared:
+    assert isinstance(config.vocabulary, TwoSidedConfig)
+    said("learning the symbols")
+    vocabulary = like.vocabulary if like else TwoSided.learn(splits.train, config.vocabulary)
+    assert isinstance(vocabulary, TwoSided)
+    said("encoding the pairs")
+    train, valid, test = (encode_pairs(part, vocabulary) for part in (splits.train, splits.valid, splits.test))
+    sides = zip((train.inputs, train.told), (vocabulary.source, vocabulary.target), strict=True)
+    counts, told = (torch.bincount(own.values, minlength=len(side)).tolist() for own, side in sides)
+    unknown = float((valid.inputs.values == UNK).double().mean()) if len(valid) else None
+    return Prepared(
+        vocabulary, Translations.learn(told, vocabulary.config.sides), Facts(counts, unknown, 0), train, valid, test
+    )
 
 
 def _of_arrays(parts: Mapping[str, Sequence[Example]], targets: Classes | Numbers, like: Model | None) -> Prepared:

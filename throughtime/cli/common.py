@@ -15,6 +15,7 @@ import torch
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.files import check_encoding
 from throughtime.data.music_files import MusicSource, as_texts, open_pieces
+from throughtime.data.pairs import PairSource, read_pairs
 from throughtime.data.passage_files import PassageSource, open_passages
 from throughtime.data.readers.rows import Tally
 from throughtime.data.readers.sentences import MARK
@@ -127,9 +128,12 @@ def open_generator(arguments: argparse.Namespace) -> LanguageModel | ComposerMod
     return model
 
 
-def source_of(model: Model) -> Source | SentenceSource | PassageSource | MusicSource:
+OWN_SOURCES = {"label": SentenceSource, "generate": PassageSource, "translate": PairSource}
+
+
+def source_of(model: Model) -> Source | SentenceSource | PassageSource | MusicSource | PairSource:
     """How the model's training data was read."""
-    kind: Any = {"label": SentenceSource, "generate": PassageSource}.get(model.config.task, Source)
+    kind: Any = OWN_SOURCES.get(model.config.task, Source)
     if makes_music(model):
         kind = MusicSource
     try:
@@ -177,6 +181,11 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
         tally = Tally(str(arguments.file))
         with closing(read_tagged(arguments.file, source, need_label=need_label, tally=tally, **asked)) as sentences:
             yield Labelled(sentences, tally.notes)
+        return
+    if isinstance(source, PairSource):
+        tally = Tally(str(arguments.file))
+        with closing(read_pairs(arguments.file, source, need_target=need_label, tally=tally, **asked)) as pairs:
+            yield Labelled(pairs, tally.notes)
         return
     with open_examples(arguments.file, source, need_label=need_label, **asked) as opened:
         yield Labelled((example for _, example in opened.rows), opened.tally.notes)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from throughtime.cli.common import add_model, open_labelled, open_model, print_json
 from throughtime.cli.screen import console, print_scores
+from throughtime.cli.translating import add_search, beam_of
+from throughtime.model import TranslatorModel
 
 __all__ = ["add_arguments"]
 
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of music that brings its parts, the one to measure (default: test, where it has one)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_search(parser, n_best=False)
     parser.set_defaults(run=evaluate)
 
 
@@ -30,11 +33,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Read, measure, print."""
     screen = console(quiet=arguments.quiet)
     model = open_model(arguments)
+    beam = beam_of(arguments, model)
     with open_labelled(arguments, model) as opened:
         examples = opened.whole()
     for note in opened.notes():
         screen.print(f"{arguments.file}: {note}")
-    metrics = model.evaluate(examples)
+    metrics = model.evaluate(examples, beam) if isinstance(model, TranslatorModel) else model.evaluate(examples)
     if arguments.json:
         print_json({name: value for name, value in metrics.items() if name != "confusion"})
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from throughtime.cli.common import add_model, open_model, print_json
 from throughtime.cli.screen import console, print_scores, sparkline
 from throughtime.data.music import Rolls
 from throughtime.data.piece import pitch_name
-from throughtime.errors import ModelError
+from throughtime.data.two_sided import TwoSided
+from throughtime.errors import ModelError, UsageError
 from throughtime.inspect.words import seconds_in_words
-from throughtime.model import Model
+from throughtime.model import Model, TranslatorModel
 from throughtime.tasks.targets import Measure
 
 __all__ = ["add_arguments"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """DIR."""
+    """DIR, and a text to answer."""
     add_model(parser)
+    parser.add_argument(
+        "text", nargs="?", metavar="TEXT", help="of a model that answers with texts: show where it looks as it answers"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=inspect)
 
@@ -31,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def inspect(arguments: argparse.Namespace) -> int:
     """Show the model, its data, its scores and its curve."""
     model = open_model(arguments)
+    if arguments.text is not None:
+        return _look(model, arguments.text, as_json=arguments.json)
     score = model.task.measures[0]
     curve = _curve(arguments.model, score)
     if arguments.json:
@@ -48,6 +55,35 @@ def inspect(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _look(model: Model, text: str, *, as_json: bool) -> int:
+    """The answer to a text; a row for each symbol of it, a column for each of the source, darker for what weighs more.
+
+    Raises:
+        UsageError: for any other model, or an empty text.
+    """
+    if not isinstance(model, TranslatorModel):
+        raise UsageError(f"expected no text for a model of {model.config.task}, found {text!r}")
+    found = model.look(text)
+    if as_json:
+        print_json({**asdict(found), "weights": found.weights.tolist()})
+        return 0
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(style="bold")
+    for symbol in found.source:
+        table.add_column(symbol, no_wrap=True)
+    for symbol, row in zip(found.answer, found.weights, strict=True):
+        shades = (SHADES[min(int(weight * len(SHADES)), len(SHADES) - 1)] for weight in row)
+        table.add_row(symbol, *(shade * len(name) for shade, name in zip(shades, found.source, strict=True)))
+    screen = console(stderr=False)
+    screen.print(found.text, style="bold")
+    screen.print()
+    screen.print(table)
+    return 0
+
+
+SHADES = " ░▒▓█"
+
+
 def _facts(model: Model) -> Table:
     config = model.config
     result, data = config.result, config.data
@@ -55,7 +91,9 @@ def _facts(model: Model) -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     kind = {"classify": "classes", "rate": "grades", "label": "tags"}.get(config.task, "symbols")
-    other = {"rate": "numbers", "generate": "what comes next", "compose": "what sounds next"}.get(config.task)
+    other = {"rate": "numbers", "generate": "what comes next", "compose": "what sounds next", "translate": "texts"}.get(
+        config.task
+    )
     table.add_row("task", f"{config.task}: {f'{len(model.labels)} {kind}' if model.labels else other}")
     if model.labels:
         table.add_row(kind, ", ".join(model.labels[:20]) + (" …" if len(model.labels) > 20 else ""))
@@ -63,6 +101,9 @@ def _facts(model: Model) -> Table:
     if isinstance(model.vocabulary, Rolls):
         low, high = (pitch_name(pitch) for pitch in (model.vocabulary.lowest, model.vocabulary.highest))
         table.add_row("pitches", f"{len(model.vocabulary)}, {low} to {high}")
+    elif isinstance(model.vocabulary, TwoSided):
+        sizes = (f"{len(side):,} of the {name}s" for name, side in model.vocabulary.named())
+        table.add_row("symbols", f"{', '.join(sizes)}: {model.vocabulary.in_words()}")
     else:
         table.add_row("symbols", f"{len(model.vocabulary):,}, each a {getattr(config.vocabulary, 'tokens', 'word')}")
     example = model.names.example

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "learn a model from a file",
     "evaluate": "measure a model on a file with labels",
     "predict": "label a file, or lines as they come on standard input",
+    "translate": "answer texts with texts, in the terminal as one types",
     "generate": "write new text with a language model",
     "score": "tell how probable each line of a text is",
     "complete": "tell the next words, in the terminal as one types",

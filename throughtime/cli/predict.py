@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from throughtime.cli.common import add_model, check_out, decoded_lines, open_model, refuse_generator, source_of
 from throughtime.cli.labelling import label_file, label_lines
 from throughtime.cli.screen import console
+from throughtime.cli.translating import add_search, answer_file, answer_lines, beam_of
+from throughtime.cli.writers import BLANKS, WRITERS
 from throughtime.data.columns import Example, Source, open_examples
 from throughtime.data.readers.rows import Row
 from throughtime.errors import UsageError
-from throughtime.model import LabelModel, Model, TextModel
+from throughtime.model import LabelModel, Model, TextModel, TranslatorModel
 
 __all__ = ["add_arguments"]
 
@@ -33,11 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="a .csv, .tsv or .jsonl file (default: CSV on screen); of labelled words a file like FILE",
+        help="a .csv, .tsv or .jsonl file (default: CSV on screen); of labelled words a file like FILE; of texts that "
+        "answer texts any other too, which then has an answer a line (default: that on screen)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --out names")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
     parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
+    add_search(parser)
     parser.set_defaults(run=predict)
 
 
@@ -48,7 +50,10 @@ def predict(arguments: argparse.Namespace) -> int:
             raise UsageError("expected no --out and no --format with -: lines are answered on standard output")
         model, encoding = open_model(arguments), arguments.encoding or "utf-8"
         refuse_generator(model)
-        if isinstance(model, LabelModel):
+        beam_of(arguments, model)
+        if isinstance(model, TranslatorModel):
+            answer_lines(model, sys.stdin.buffer, arguments)
+        elif isinstance(model, LabelModel):
             label_lines(model, sys.stdin.buffer, sys.stdout.buffer, encoding)
         else:
             _answer_lines(_of_texts(model), sys.stdin.buffer, sys.stdout, encoding)
@@ -56,16 +61,20 @@ def predict(arguments: argparse.Namespace) -> int:
     check_out(arguments.out, arguments.overwrite)
     model = open_model(arguments)
     refuse_generator(model)
+    beam_of(arguments, model)
     screen = console(quiet=arguments.quiet)
     where = f", in {arguments.out}" if arguments.out else ""
     if isinstance(model, LabelModel):
         count = label_file(arguments, model)
         screen.print(f"{count:,} sentence{'s' * (count != 1)} labelled{where}")
         return 0
-    count, notes = _predict(arguments, _of_texts(model))
+    if isinstance(model, TranslatorModel):
+        (count, notes), done = answer_file(arguments, model), "sources answered"
+    else:
+        (count, notes), done = _predict(arguments, _of_texts(model)), "rows predicted"
     for note in notes:
         screen.print(f"{arguments.file}: {note}")
-    screen.print(f"{count:,} rows predicted{where}")
+    screen.print(f"{count:,} {done}{where}")
     return 0
 
 
@@ -136,59 +145,9 @@ def _columns(names: Sequence[str], header: bool, told: Sequence[str]) -> list[st
 
 
 def _cell(value: str | float) -> str:
-    return value.translate(_BLANKS) if isinstance(value, str) else f"{value:.4f}"
+    return value.translate(BLANKS) if isinstance(value, str) else f"{value:.4f}"
 
 
 def _chunks(rows: Iterator[tuple[Row, Example]]) -> Iterator[list[tuple[Row, Example]]]:
     while chunk := list(islice(rows, CHUNK)):
         yield chunk
-
-
-class Writer(Protocol):
-    """Writes rows of a table."""
-
-    def __init__(self, target: TextIO, columns: Sequence[str]) -> None: ...
-
-    def write(self, row: Sequence[str | float]) -> None:
-        """One row."""
-
-
-class CsvWriter:
-    """Comma-separated, quoted where needed."""
-
-    def __init__(self, target: TextIO, columns: Sequence[str]) -> None:
-        self._writer = csv.writer(target, lineterminator="\n")
-        self._writer.writerow(columns)
-
-    def write(self, row: Sequence[str | float]) -> None:
-        """One row."""
-        self._writer.writerow(row)
-
-
-class TsvWriter:
-    """Tab-separated; quotes are literal, and tabs and line ends inside a field become blanks."""
-
-    def __init__(self, target: TextIO, columns: Sequence[str]) -> None:
-        self._target = target
-        self.write(columns)
-
-    def write(self, row: Sequence[str | float]) -> None:
-        """One row."""
-        self._target.write("\t".join(str(cell).translate(_BLANKS) for cell in row) + "\n")
-
-
-_BLANKS = str.maketrans("\t\n\r", "   ")
-
-
-class JsonlWriter:
-    """One object a line."""
-
-    def __init__(self, target: TextIO, columns: Sequence[str]) -> None:
-        self._target, self._columns = target, columns
-
-    def write(self, row: Sequence[str | float]) -> None:
-        """One row."""
-        self._target.write(json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False) + "\n")
-
-
-WRITERS: dict[str, type[Writer]] = {".csv": CsvWriter, ".tsv": TsvWriter, ".jsonl": JsonlWriter}

@@ -19,6 +19,7 @@ from throughtime.config import Config
 from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.identity import all_plain, plain
 from throughtime.data.music_files import read_pieces, told_in_events
+from throughtime.data.pairs import PairConfig, PairFiles, pair_meaning
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.passage_files import read_passages
 from throughtime.data.store import Store, usual_cache
@@ -41,12 +42,17 @@ WORDS = {
         "the next symbol",
         "Learn what comes next in a text, or in music: to tell its probability, complete it, write new.",
     ),
+    "translate": (
+        "a text for a text",
+        "Learn to answer a text with a text: translation, transliteration, pronunciation, correction.",
+    ),
     "label": ("a label for each word", "Learn to give each word of a sentence a label: its part of speech, a name."),
 }
 FILES = {
     "classify": "a file, or a folder with a file or folder a class",
     "rate": "a file",
     "generate": "a text file, MIDI, JSON piano rolls, or a folder of text or of MIDI files",
+    "translate": "what the names of parallel files begin with (train, for train.en and train.de), or a table of pairs",
     "label": "a file of sentences: CoNLL-U, CoNLL columns, JSON lines or Parquet",
 }
 
@@ -85,7 +91,6 @@ def train_task(arguments: argparse.Namespace) -> int:
     vocabulary = read_config_flags(arguments, kind.vocabulary)
     network = read_config_flags(arguments, kind.network)
     train = read_config_flags(arguments, training_of(found.task))
-    train = train.settled_with(network.learning(vocabulary))  # type: ignore[arg-type]
     config = ModelConfig(
         command=_command(arguments.words),
         vocabulary=vocabulary,
@@ -100,7 +105,9 @@ def train_task(arguments: argparse.Namespace) -> int:
         screen.print(f"{arguments.out}: the run is finished; nothing is left to do")
         return 0
     parts = _read(arguments, data, found.task, config.run.seed, screen)
-    config = config.model_copy(update={"data": parts.facts})
+    config = config.settled(parts.train)
+    train = train.settled_with(config.network.learning(config.vocabulary))  # type: ignore[arg-type]
+    config = config.model_copy(update={"data": parts.facts, "train": train.model_dump()})
     splits = Splits(parts.train, parts.valid, parts.test, parts.folder)
     if begun is not None:
         _check_same(begun, config)
@@ -126,6 +133,8 @@ def train_task(arguments: argparse.Namespace) -> int:
 def _files(options: Config) -> Files:
     if isinstance(options, DataConfig):
         return TextFiles(options)
+    if isinstance(options, PairConfig):
+        return PairFiles(options)
     assert isinstance(options, SentenceConfig)
     return SentenceFiles(options)
 
@@ -216,6 +225,8 @@ def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, 
     cache = arguments.cache or usual_cache()
     with screen.status(f"reading {path}") as status:
         meaning = Meaning(task, kind.value, kind.strata, example)
+        if isinstance(options, PairConfig):
+            meaning = pair_meaning(task)
         if isinstance(options, MusicConfig):
             parts = read_pieces(path, options, seed, status.update)
             if task == "generate":
@@ -270,6 +281,11 @@ GENERATES = (
     ("score {} FILE", "how probable each line of a file is"),
     ("evaluate {} FILE", "measure it on another text"),
 )
+TRANSLATES = (
+    ("translate {}", "answers, as one types"),
+    ("evaluate {} FILE", "measure it on other pairs"),
+    ("predict {} FILE", "answer for a file, or - for lines as they come"),
+)
 COMPOSES = (
     ("generate {} --out new.mid", "a new piece"),
     ("score {} FILE", "how probable each piece of a file is"),
@@ -297,7 +313,7 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
 def _uses(model: Model) -> tuple[tuple[str, str], ...]:
     if makes_music(model):
         return COMPOSES
-    return GENERATES if model.config.task == "generate" else ANSWERS
+    return {"generate": GENERATES, "translate": TRANSLATES}.get(model.config.task, ANSWERS)
 
 
 def _calibrated(calibration: dict[str, Any], valid: dict[str, Any]) -> str:

@@ -139,19 +139,22 @@ class Batches:
     def plan(self, epoch: int = 0) -> list[np.ndarray]:
         """The rows of each batch of an epoch."""
         if self.seed is None:
-            return self._cut(np.argsort(-self._lengths, kind="stable"))
+            return self._cut(self._sorted(np.arange(len(self._lengths))))
         generator = np.random.default_rng([self.seed, epoch])
         rows = generator.permutation(len(self._lengths))
         tokens = np.cumsum(self._lengths[rows])
         pools = np.split(rows, np.searchsorted(tokens, np.arange(self._pool, tokens[-1], self._pool)))
-        batches = [
-            batch for pool in pools for batch in self._cut(pool[np.argsort(-self._lengths[pool], kind="stable")])
-        ]
+        batches = [batch for pool in pools for batch in self._cut(self._sorted(pool))]
         return [batches[place] for place in generator.permutation(len(batches))]
 
     @property
     def _pool(self) -> int:
         return self.POOL * self.budget
+
+    def _sorted(self, rows: np.ndarray) -> np.ndarray:
+        """What is alike side by side: the longest first."""
+        found: np.ndarray = rows[np.argsort(-self._lengths[rows], kind="stable")]
+        return found
 
     def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
         ends = np.cumsum(self._lengths[rows])

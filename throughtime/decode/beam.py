@@ -30,7 +30,9 @@ class BeamConfig(Config):
         ge=0,
         description="how much longer answers are favoured: 0 not at all, 1 about by the mean of their symbols",
     )
-    max_length: int = Field(200, ge=0, description="symbols of an answer at most")
+    max_length: int | None = Field(
+        None, ge=0, description="symbols of an answer at most (none: as many as its source's length allows)"
+    )
     max_ratio: float = Field(3.0, ge=0, description="symbols at most for each of the source's, plus ten")
 
     def limits(self, lengths: Tensor) -> Tensor:
@@ -39,7 +41,8 @@ class BeamConfig(Config):
         >>> BeamConfig(max_length=50).limits(torch.tensor([2, 30]))
         tensor([16, 50])
         """
-        return (lengths * self.max_ratio).ceil().long().add(10).clamp(max=self.max_length)
+        limits = (lengths * self.max_ratio).ceil().long().add(10)
+        return limits if self.max_length is None else limits.clamp(max=self.max_length)
 
 
 class Hypothesis(NamedTuple):

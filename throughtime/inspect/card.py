@@ -94,6 +94,7 @@ DOES = {
     "classify": "reads a text and tells its class",
     "rate": "reads a text and tells its number",
     "label": "reads a sentence and tells a label for each of its words",
+    "translate": "reads a text and answers it with a text",
 }
 
 ANSWERS = """\
@@ -109,7 +110,11 @@ COMPOSES = """\
     throughtime generate DIR --out new.mid
     throughtime score DIR FILE
     throughtime evaluate DIR FILE"""
-COMMANDS = {"generate": GENERATES, "compose": COMPOSES, "event": COMPOSES}
+TRANSLATES = """\
+    throughtime translate DIR
+    throughtime predict DIR FILE
+    throughtime evaluate DIR FILE"""
+COMMANDS = {"translate": TRANSLATES, "generate": GENERATES, "compose": COMPOSES, "event": COMPOSES}
 
 IMPORTS = {
     "compose": "from throughtime.data.midi import write_midi\n\n",
@@ -128,6 +133,9 @@ model.score([piece])                         # how probable it is""",
 [text] = model.generate(length=2000, seed=1)       # new music, as the words of its events
 write_midi("new.mid", from_events(text.split()))
 model.score([text])                                # how probable it is""",
+    "translate": """\
+model.predict(["a text", "another one"])              # an answer each
+model.translate(["a text", "another one"], n_best=3)  # the three best, with their scores""",
     "classify": """\
 model.predict(["a text", "another one"])  # a class each
 model.answers(["a text", "another one"])  # a row each: the probability of each class""",
@@ -143,6 +151,7 @@ OWN_LIMITS = {
     "generate": "- What it writes sounds like its data and need not be true.",
     "compose": "- It knows no voices and no note struck again: a pitch in two steps that follow each other is held.",
     "event": "- It knows neither voices nor bars, nor how loud a note is.",
+    "translate": "- It always answers, also what it has not understood; an answer that reads well may be wrong.",
     "classify": """\
 - {calibrated}
 - It always answers with one of its labels, also where none fits.""",
@@ -269,7 +278,7 @@ def _labels(model: Model) -> str:
             return f"Any chord of the {len(model.vocabulary)} pitches from {low} to {high}."
         if getattr(model.config.vocabulary, "tokens", "") == "event":
             return "Any music."
-        return "Any text." if model.config.task == "generate" else "Any number."
+        return "Any text." if model.config.task in ("generate", "translate") else "Any number."
     spans = names != model.labels
     f1 = {} if part is None else result[part].get("f1_by_type" if spans else "f1_by_class", {})
     if part is None or not f1:

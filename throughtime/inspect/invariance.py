@@ -10,8 +10,9 @@ import torch
 from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
 from throughtime.data.music import Rolls
+from throughtime.data.two_sided import TwoSided
 from throughtime.data.vectors import Vectors
-from throughtime.data.vocabulary import PAD, SOS, SPECIALS
+from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS
 from throughtime.data.words import Words
 from throughtime.errors import UsageError
 from throughtime.model import Model
@@ -82,6 +83,9 @@ def random_inputs(model: Model, rows: int, seed: int = 0) -> Any:
         words, letters = (found[len(SPECIALS) :] for found in (model.vocabulary.symbols, model.vocabulary.letters))
         unknown = ["".join(draw.choices(letters, k=draw.randint(1, 20))) for _ in range(1 + len(words) // 4)]
         return model.vocabulary.encode(draw.choices(words + unknown, k=draw.randint(1, MOST)) for _ in range(rows))
+    if isinstance(model.vocabulary, TwoSided):
+        known = range(len(SPECIALS), len(model.vocabulary.source))
+        return Ragged.from_list([[*draw.choices(known, k=draw.randrange(MOST + 1)), EOS] for _ in range(rows)])
     symbols = range(len(SPECIALS), len(model.vocabulary))
     if isinstance(model.vocabulary, LanguageVocabulary):
         return Ragged.from_list([[SOS, *draw.choices(symbols, k=draw.randrange(MOST + 1))] for _ in range(rows)])

@@ -16,6 +16,7 @@ from throughtime.data.batches import Batched, Batches, Dataset
 from throughtime.data.language import LanguageVocabulary
 from throughtime.data.lexicon import Lexicon
 from throughtime.data.music import Rolls
+from throughtime.data.two_sided import TwoSided
 from throughtime.data.vectors import Vectors
 from throughtime.data.vocabulary import Vocabulary
 from throughtime.errors import DataError, UsageError
@@ -33,6 +34,8 @@ __all__ = ["Model", "choose_device", "recurrence_in_words"]
 
 EVALUATION_TOKENS = 8192
 
+AnyVocabulary = Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls | TwoSided
+
 
 class Model(ABC):
     """A trained model: predict, evaluate, save.
@@ -45,12 +48,10 @@ class Model(ABC):
     Make one with ``throughtime train`` and read it with :func:`~throughtime.model.load`.
     """
 
-    vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls
+    vocabulary: AnyVocabulary
     task: Task
 
-    def __init__(
-        self, config: ModelConfig, vocabulary: Vocabulary | Vectors | Lexicon | LanguageVocabulary | Rolls, task: Task
-    ) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: AnyVocabulary, task: Task) -> None:
         self.config, self.vocabulary, self.task = config, vocabulary, task.eval()
 
     @property

@@ -12,6 +12,7 @@ from throughtime.config import Config
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig
+from throughtime.data.two_sided import TwoSidedConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import ModelError
 from throughtime.storage import sha256_of_json
@@ -20,6 +21,7 @@ from throughtime.tasks.compose import ComposerConfig
 from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
+from throughtime.tasks.translate import TranslatorConfig
 from throughtime.train.config import MusicTrainConfig, PassageTrainConfig, TrainConfig
 from throughtime.version import __version__
 
@@ -51,10 +53,14 @@ class ModelConfig(Config):
 
     format: int = FORMAT
     throughtime: str = __version__
-    task: Literal["classify", "rate", "label", "generate", "compose"] = "classify"
+    task: Literal["classify", "rate", "label", "generate", "compose", "translate"] = "classify"
     command: str = ""
-    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig | LanguageConfig | RollConfig] = VocabularyConfig()
-    network: SerializeAsAny[PooledConfig | LabelerConfig | GeneratorConfig | ComposerConfig] = ClassifierConfig()
+    vocabulary: SerializeAsAny[VocabularyConfig | LexiconConfig | LanguageConfig | RollConfig | TwoSidedConfig] = (
+        VocabularyConfig()
+    )
+    network: SerializeAsAny[PooledConfig | LabelerConfig | GeneratorConfig | ComposerConfig | TranslatorConfig] = (
+        ClassifierConfig()
+    )
     train: dict[str, Any] = Field(default_factory=dict)
     run: RunConfig = RunConfig()
     data: dict[str, Any] = Field(default_factory=dict)
@@ -74,9 +80,16 @@ class ModelConfig(Config):
         made = {name: classes[name].model_validate(own) for name, own in given.items() if isinstance(own, dict)}
         return content | made
 
-    def settled(self) -> ModelConfig:
-        """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs."""
-        network, vocabulary = self.network.settled_with(self.vocabulary)  # type: ignore[arg-type]
+    def settled(self, train: Any = ()) -> ModelConfig:
+        """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs.
+
+        Args:
+            train: examples to learn from, which may tell what the settings of a vocabulary leave open.
+        """
+        vocabulary = self.vocabulary
+        if isinstance(vocabulary, TwoSidedConfig) and len(train):
+            vocabulary = vocabulary.told_by(train)
+        network, vocabulary = self.network.settled_with(vocabulary)  # type: ignore[arg-type]
         return self.model_copy(update={"vocabulary": vocabulary, "network": network})
 
 

@@ -15,6 +15,7 @@ from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig
 from throughtime.data.music import RollConfig, Rolls
+from throughtime.data.two_sided import TwoSided, TwoSidedConfig
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import ModelError
 from throughtime.model.base import Model
@@ -23,6 +24,7 @@ from throughtime.model.labels import LabelModel
 from throughtime.model.language import LanguageModel
 from throughtime.model.music import ComposerModel
 from throughtime.model.texts import TextModel
+from throughtime.model.translate import TranslatorModel
 from throughtime.storage import sha256
 from throughtime.tasks import TASKS
 
@@ -33,10 +35,20 @@ VOCABULARIES: dict[type[Config], Any] = {
     LexiconConfig: Lexicon,
     LanguageConfig: LanguageVocabulary,
     RollConfig: Rolls,
+    TwoSidedConfig: TwoSided,
 }
-MODELS: dict[str, type[Model]] = {"label": LabelModel, "generate": LanguageModel, "compose": ComposerModel}
+MODELS: dict[str, type[Model]] = {
+    "label": LabelModel,
+    "generate": LanguageModel,
+    "compose": ComposerModel,
+    "translate": TranslatorModel,
+}
 
-FILES = ("model.safetensors", *dict.fromkeys((*Vocabulary.files, *Lexicon.files, *Rolls.files)), "labels.json")
+FILES = (
+    "model.safetensors",
+    *dict.fromkeys((*Vocabulary.files, *Lexicon.files, *Rolls.files, *TwoSided.files)),
+    "labels.json",
+)
 """All that a model may be made of; :attr:`Model.files` are those that one is."""
 
 

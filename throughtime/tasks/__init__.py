@@ -9,7 +9,9 @@ from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig
+from throughtime.data.pairs import PairConfig
 from throughtime.data.tagged import SentenceConfig
+from throughtime.data.two_sided import TwoSidedConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.tasks.classify import Classes, Classifier, ClassifierConfig
 from throughtime.tasks.compose import Chords, Composer, ComposerConfig
@@ -17,7 +19,8 @@ from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
 from throughtime.tasks.label import Labeler, LabelerConfig
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
 from throughtime.tasks.tags import Tags
-from throughtime.tasks.targets import PASSAGES, PIECES, SENTENCES, TEXTS, Names
+from throughtime.tasks.targets import PAIRS, PASSAGES, PIECES, SENTENCES, TEXTS, Names
+from throughtime.tasks.translate import Translations, Translator, TranslatorConfig
 
 __all__ = [
     "TASKS",
@@ -39,10 +42,13 @@ __all__ = [
     "Tags",
     "Task",
     "TextTask",
+    "Translations",
+    "Translator",
+    "TranslatorConfig",
 ]
 
 TextTask = Classifier | Rater
-Task = TextTask | Labeler | Generator | Composer
+Task = TextTask | Labeler | Generator | Composer | Translator
 
 
 class Kind(NamedTuple):
@@ -58,10 +64,10 @@ class Kind(NamedTuple):
     """
 
     task: type[Task]
-    network: type[ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig | ComposerConfig]
-    targets: type[Classes | Numbers | Tags | NextSymbol | Chords]
+    network: type[ClassifierConfig | RaterConfig | LabelerConfig | GeneratorConfig | ComposerConfig | TranslatorConfig]
+    targets: type[Classes | Numbers | Tags | NextSymbol | Chords | Translations]
     vocabulary: type[Config]
-    data: type[DataConfig | SentenceConfig | PassageConfig | MusicConfig]
+    data: type[DataConfig | SentenceConfig | PassageConfig | MusicConfig | PairConfig]
     names: Names
 
 
@@ -71,4 +77,5 @@ TASKS = {
     "label": Kind(Labeler, LabelerConfig, Tags, LexiconConfig, SentenceConfig, SENTENCES),
     "generate": Kind(Generator, GeneratorConfig, NextSymbol, LanguageConfig, PassageConfig, PASSAGES),
     "compose": Kind(Composer, ComposerConfig, Chords, RollConfig, MusicConfig, PIECES),
+    "translate": Kind(Translator, TranslatorConfig, Translations, TwoSidedConfig, PairConfig, PAIRS),
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-__all__ = ["EVENTS", "PASSAGES", "PIECES", "SENTENCES", "TEXTS", "Measure", "Names", "known", "number_name"]
+__all__ = ["EVENTS", "PAIRS", "PASSAGES", "PIECES", "SENTENCES", "TEXTS", "Measure", "Names", "known", "number_name"]
 
 
 def number_name(value: float) -> str:
@@ -62,6 +62,7 @@ TEXTS = Names("row", "text", "token", (("examples", "examples"),))
 SENTENCES = Names("sentence", "sentence", "word", (("sequences", "sentences"), ("tokens", "words")))
 PASSAGES = Names("character", "text", "symbol", (("sequences", "texts"), ("tokens", "symbols")))
 PIECES = Names("piece", "piece", "frame", (("sequences", "pieces"), ("frames", "frames")))
+PAIRS = Names("pair", "source", "symbol", (("tokens", "symbols"), ("pairs", "pairs")))
 EVENTS = Names("piece", "piece", "event", (("sequences", "pieces"), ("tokens", "events")))
 
 

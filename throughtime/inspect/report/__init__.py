@@ -30,8 +30,9 @@ from throughtime.inspect.report.sounded import (
     sounded,
 )
 from throughtime.inspect.report.tags import tag_confusions
+from throughtime.inspect.report.translated import Translated, some_answers, translated, worst_answers
 from throughtime.inspect.report.worst import worst
-from throughtime.model import ComposerModel, LanguageModel, Model
+from throughtime.model import ComposerModel, LanguageModel, Model, TranslatorModel
 from throughtime.storage import write_atomically
 from throughtime.train.protocol import Record
 
@@ -43,12 +44,14 @@ __all__ = [
     "Foretold",
     "Labelled",
     "Sounded",
+    "Translated",
     "answered",
     "composed",
     "foretold",
     "labelled",
     "sounded",
     "text_lengths",
+    "translated",
     "write_report",
     "written",
 ]
@@ -87,6 +90,8 @@ def _shown(model: Model, history: Sequence[Record], evidence: Evidence) -> list[
         return [*wrote, *positions(evidence.foretold), *hardest(model, evidence.foretold)]
     if isinstance(model, ComposerModel):
         return _of_music(model, evidence)
+    if isinstance(model, TranslatorModel):
+        return [*some_answers(evidence.translated), *worst_answers(evidence.translated)]
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 

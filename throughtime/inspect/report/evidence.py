@@ -13,6 +13,7 @@ from throughtime.data.columns import Example
 from throughtime.inspect.report.foretold import Foretold
 from throughtime.inspect.report.labelled import Labelled
 from throughtime.inspect.report.sounded import Composed, Sounded
+from throughtime.inspect.report.translated import Translated
 from throughtime.tasks import Rater, TextTask
 
 __all__ = ["Answered", "Chances", "Evidence", "answered", "text_lengths"]
@@ -91,6 +92,7 @@ class Evidence:
         written: a sample of what it writes.
         sounded: what the frames of ``valid`` and ``test`` cost a model of music, of those that there are.
         composed: samples of what it makes, and real pieces.
+        translated: the answers to ``valid`` and ``test`` that are texts, of those that there are.
     """
 
     lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -100,6 +102,7 @@ class Evidence:
     written: str = ""
     sounded: Mapping[str, Sounded] = field(default_factory=dict)
     composed: Composed | None = None
+    translated: Mapping[str, Translated] = field(default_factory=dict)
 
 
 def text_lengths(data: Dataset) -> np.ndarray:

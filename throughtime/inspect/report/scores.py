@@ -11,7 +11,7 @@ from throughtime.inspect.report.confusion import Pairs, count_classes, count_pai
 from throughtime.inspect.report.evidence import Evidence
 from throughtime.inspect.report.page import grid, note, section, sentence
 from throughtime.model import Model
-from throughtime.tasks import Composer, Generator
+from throughtime.tasks import Composer, Generator, Translator
 from throughtime.tasks.targets import Measure, Names
 
 __all__ = ["header", "scores"]
@@ -82,7 +82,7 @@ def _shown(measure: Measure, scores: dict[str, Any]) -> str:
 
 def _beside(model: Model, measure: Measure, scores: dict[str, Any], pairs: Pairs) -> str:
     """What puts the first score in its place."""
-    if isinstance(model.task, Generator | Composer):
+    if isinstance(model.task, Generator | Composer | Translator):
         return f"{sentence(model.task.targets.in_words())}."
     if measure.key == "f1":
         return "The harmonic mean of precision and recall; a span counts when its words and its type are all right."

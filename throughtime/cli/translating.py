@@ -1,0 +1,155 @@
+"""What the commands that ask a model for texts share: how it searches, and how its answers are written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from throughtime.cli.common import decoded_lines, positive, source_of
+from throughtime.cli.options import add_config, flag, read_config_flags
+from throughtime.cli.writers import BLANKS, WRITERS
+from throughtime.data.files import read_lines
+from throughtime.data.pair import Pair
+from throughtime.data.pairs import PairSource, read_pairs
+from throughtime.data.readers.detect import by_ending
+from throughtime.data.readers.rows import Tally, shown
+from throughtime.decode.beam import BeamConfig
+from throughtime.errors import UsageError
+from throughtime.model import Answer, Model, TranslatorModel
+
+__all__ = ["add_search", "answer_file", "answer_lines", "beam_of", "in_a_line", "unknown_in_words"]
+
+CHUNK = 1024
+"""Sources read, answered and written at a time, so that a file of any length takes the same memory."""
+
+_CUT = (
+    "answer has as many symbols as it may (--max-length, --max-ratio), and so may lack its end",
+    "answers have as many symbols as they may (--max-length, --max-ratio), and so may lack their ends",
+)
+_UNKNOWN = (
+    "source has symbols that the model does not know",
+    "sources have symbols that the model does not know",
+)
+
+
+def add_search(parser: argparse.ArgumentParser, *, n_best: bool = True) -> None:
+    """How a model that answers with texts searches for them."""
+    add_config(parser, BeamConfig)
+    if n_best:
+        parser.add_argument(
+            "--n-best", type=positive, metavar="N", help="answers to a source, with their scores (default: 1, without)"
+        )
+
+
+def beam_of(arguments: argparse.Namespace, model: Model) -> BeamConfig | None:
+    """How to search; none for a model that does not.
+
+    Raises:
+        UsageError: for a flag that means nothing to the model, or a value out of range.
+    """
+    if isinstance(model, TranslatorModel):
+        beam = read_config_flags(arguments, BeamConfig)
+        if (getattr(arguments, "n_best", None) or 1) > beam.beam:
+            raise UsageError(f"--n-best: expected at most the beam's {beam.beam}, found {arguments.n_best}")
+        return beam
+    given = [name for name in BeamConfig.model_fields if hasattr(arguments, name)]
+    if getattr(arguments, "n_best", None) is not None:
+        given.append("n_best")
+    if given:
+        raise UsageError(
+            f"{flag(given[0])}: expected a model that answers with texts (throughtime train translate), "
+            f"found one of {model.config.task}"
+        )
+    return None
+
+
+def in_a_line(answers: Sequence[Answer], scored: bool) -> str:
+    r"""Answers in one line: the best alone, or each with its score behind it and tabs between.
+
+    >>> in_a_line([Answer("ein\nHund", -1.2, -0.5), Answer("Hund", -2.0, -1.0)], True)
+    'ein Hund\t-0.5000\tHund\t-1.0000'
+    """
+    texts = [answer.text.translate(BLANKS) for answer in answers]
+    if not scored:
+        return texts[0]
+    return "\t".join(f"{text}\t{answer.score:.4f}" for text, answer in zip(texts, answers, strict=True))
+
+
+def unknown_in_words(model: TranslatorModel, text: str) -> str | None:
+    """What the model does not know of a source, in words; none where it knows all."""
+    found = model.vocabulary.source.unknown(text)
+    return f"not known to the model: {shown(found, 5)}" if found else None
+
+
+def answer_lines(model: TranslatorModel, source: Iterable[bytes], arguments: argparse.Namespace) -> None:
+    """A line of answers for each line, as it comes; what is not known of it is told on standard error."""
+    beam, n_best = beam_of(arguments, model), arguments.n_best
+    for number, text in enumerate(decoded_lines(source, getattr(arguments, "encoding", None) or "utf-8"), 1):
+        if not arguments.quiet and (unknown := unknown_in_words(model, text)):
+            print(f"line {number}: {unknown}", file=sys.stderr)
+        (answers,) = model.translate([text], beam, n_best=n_best or 1)
+        print(in_a_line(answers, n_best is not None), flush=True)
+
+
+def answer_file(arguments: argparse.Namespace, model: TranslatorModel) -> tuple[int, list[str]]:
+    """Answer a file's sources: how many there are, and what to tell of them.
+
+    Where the answers' file is a table by its name, each row holds the source, the answers and their scores; elsewhere
+    each line holds the answers, as :func:`in_a_line` has them.
+    """
+    out: Path | None = arguments.out
+    if out is None:
+        return _answer_into(arguments, model, sys.stdout, None)
+    partial = out.with_name(f".{out.name}.partial")
+    ending = out.suffix.lower()
+    try:
+        with partial.open("w", encoding="utf-8", newline="") as target:
+            found = _answer_into(arguments, model, target, ending if ending in WRITERS else None)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return found
+
+
+def _answer_into(
+    arguments: argparse.Namespace, model: TranslatorModel, target: TextIO, ending: str | None
+) -> tuple[int, list[str]]:
+    beam, n_best = beam_of(arguments, model), arguments.n_best or 1
+    tally, count = Tally(str(arguments.file)), 0
+    told = [f"{name}{f'_{rank}' * (rank > 1)}" for rank in range(1, n_best + 1) for name in ("prediction", "score")]
+    writer = None if ending is None else WRITERS[ending](target, ["source", *told])
+    with closing(_sources(arguments, model, tally)) as sources:
+        while chunk := list(islice(sources, CHUNK)):
+            for pair in chunk:
+                if model.vocabulary.source.unknown(pair.text):
+                    tally.add(_UNKNOWN, pair.path, pair.line)
+            found = model.translate([pair.text for pair in chunk], beam, n_best=n_best)
+            for pair, answers in zip(chunk, found, strict=True):
+                if answers[0].cut:
+                    tally.add(_CUT, pair.path, pair.line)
+                if writer is None:
+                    target.write(in_a_line(answers, arguments.n_best is not None) + "\n")
+                    continue
+                cells: list[str | float] = [cell for own in answers for cell in (own.text, round(own.score, 4))]
+                writer.write([pair.text, *cells, *[""] * (len(told) - len(cells))])
+            count += len(chunk)
+    return count, tally.notes()
+
+
+def _sources(arguments: argparse.Namespace, model: TranslatorModel, tally: Tally) -> Generator[Pair]:
+    """The sources of a file like that of the training data; where this was parallel, of any text too, a line each."""
+    source, path = source_of(model), Path(arguments.file)
+    assert isinstance(source, PairSource)
+    plain = source.format == "parallel" and arguments.format is None and path.is_file() and by_ending(path) is None
+    if not plain:
+        asked = {"encoding": arguments.encoding, "format": arguments.format}
+        yield from read_pairs(path, source, need_target=False, tally=tally, **asked)
+        return
+    with closing(read_lines(path, arguments.encoding or source.encoding)) as lines:
+        for number, line in enumerate(lines, 1):
+            yield Pair(line.strip(), (), str(path), number)

@@ -1,0 +1,190 @@
+"""Models that answer a text with a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from throughtime.data.batches import Batches, Dataset
+from throughtime.data.encoded_pairs import PairBatches, Rows, Sequences, encode_pairs, encode_side
+from throughtime.data.pair import Pair
+from throughtime.data.two_sided import TwoSided
+from throughtime.data.vocabulary import EOS, SOS
+from throughtime.decode.beam import BeamConfig, Hypothesis
+from throughtime.errors import DataError, UsageError
+from throughtime.metrics import text_errors, token_errors, translation
+from throughtime.model.base import EVALUATION_TOKENS, Model
+from throughtime.ragged import Ragged
+from throughtime.tasks.translate import Translator, TranslatorConfig
+from throughtime.train.config import TrainConfig
+
+__all__ = ["Answer", "Looked", "TranslatorModel"]
+
+DECODED = 1024
+"""Symbols of sources that are answered at a time; a beam has several rows for each."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says to a source.
+
+    Attributes:
+        text: the answer.
+        log_probability: the natural logarithm of its probability.
+        score: the same with its length taken into account: what answers are ranked by.
+        cut: whether it has as many symbols as an answer may have, and so may lack its end.
+    """
+
+    text: str
+    log_probability: float
+    score: float
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An answer, and where the model looked.
+
+    Attributes:
+        text: the answer.
+        source: ``S`` symbols, the end last.
+        answer: ``T`` symbols, the end last.
+        weights: ``[T, S]``, each row's sum is 1.
+    """
+
+    text: str
+    source: list[str]
+    answer: list[str]
+    weights: np.ndarray
+
+
+class TranslatorModel(Model):
+    """Answers a text with a text; see :class:`~throughtime.model.Model`."""
+
+    vocabulary: TwoSided
+    task: Translator
+
+    # ---- answering ----
+
+    def translate(self, texts: Sequence[str], beam: BeamConfig | None = None, *, n_best: int = 1) -> list[list[Answer]]:
+        """The ``n_best`` answers to each text, best first, all different; to an empty text an empty one.
+
+        Args:
+            texts: the sources.
+            beam: how answers are searched for.
+            n_best: how many are wanted; fewer come where there are no more.
+
+        Raises:
+            UsageError: for one text in place of a list of them, or more answers than the beam has.
+        """
+        if isinstance(texts, str):
+            raise UsageError("expected a list of texts, found one text: put it in a list")
+        beam = beam or BeamConfig()
+        if not 1 <= n_best <= beam.beam:
+            raise UsageError(f"expected from 1 to {beam.beam} answers, as many as the beam has, found {n_best}")
+        found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
+        said = [row for row, text in enumerate(texts) if text.strip()]
+        sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
+        for batch in Batches(Dataset(sources), DECODED, device=self.device) if said else ():
+            best = self.task.search(batch.inputs, beam, n_best)
+            limits = beam.limits(batch.inputs.lengths - 1).tolist()
+            for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
+                found[said[row]] = [self._answer(own, limit) for own in hypotheses]
+        return [found[row] for row in range(len(texts))]
+
+    def _answer(self, found: Hypothesis, limit: int) -> Answer:
+        text = self.vocabulary.target.decode(found.symbols)
+        return Answer(text, found.log_probability, found.score, len(found.symbols) >= limit)
+
+    def look(self, text: str, beam: BeamConfig | None = None) -> Looked:
+        """The best answer to one text, and where the model looked as it said each symbol of it.
+
+        Raises:
+            UsageError: for an empty text.
+        """
+        if not text.strip():
+            raise UsageError("expected a text to answer, found an empty one")
+        source, target = self.vocabulary.source, self.vocabulary.target
+        sources = encode_side([text.strip()], source)
+        sources = sources.with_values(sources.values.long()).to(self.device)
+        ((best, *_),) = self.task.search(sources, beam or BeamConfig())
+        heard, told = (Ragged.from_list([own]).to(self.device) for own in ([SOS, *best.symbols], [*best.symbols, EOS]))
+        weights = self.task.looked(Sequences(sources, heard, told))
+        return Looked(
+            target.decode(best.symbols),
+            source.written(sources.values.tolist()),
+            target.written(told.values.tolist()),
+            weights.values.reshape(len(told.values), -1).cpu().numpy(),
+        )
+
+    def predict(self, texts: Sequence[str], beam: BeamConfig | None = None) -> list[str]:
+        """The best answer to each text."""
+        return [answers[0].text for answers in self.translate(texts, beam)]
+
+    # ---- measuring ----
+
+    def evaluate(self, examples: Sequence[Pair], beam: BeamConfig | None = None) -> dict[str, Any]:
+        """How good the answers are: see :meth:`judge`.
+
+        Raises:
+            DataError: for no pairs, or one without a right answer.
+        """
+        for pair in examples:
+            if not pair.targets:
+                raise DataError("expected a right answer, found none", path=pair.path, line=pair.line)
+        if not examples:
+            raise DataError("expected pairs to evaluate on, found none")
+        return self.judge(self.encode(examples), beam)[0]
+
+    def judge(self, data: Rows, beam: BeamConfig | None = None) -> tuple[dict[str, Any], list[str]]:
+        """Measures of the answers to encoded pairs, and the answers.
+
+        Returns:
+            ``bleu``, ``bleu_lc``, ``chrf``, ``bleu_signature``, ``wer``, ``cer``, ``ter`` (errors over the target's
+            symbols), ``exact``, ``pairs``, and of the right answers, symbol by symbol, ``nll``, ``perplexity``,
+            ``accuracy``, ``tokens`` and ``loss``.
+        """
+        scores = self.task.evaluate(self.batches(data))
+        answers = self.predict([pair.text for pair in data.examples], beam)
+        references = [list(pair.targets) for pair in data.examples]
+        side = self.vocabulary.target
+        parts = [[side.parts(text) for text in right] for right in references]
+        found = translation(answers, references) | text_errors(answers, references)
+        return scores | found | token_errors([side.parts(text) for text in answers], parts), answers
+
+    # ---- what it reads ----
+
+    def encode(self, examples: Sequence[Pair]) -> Rows:
+        """Pairs as symbols, a row for each right answer."""
+        return encode_pairs(examples, self.vocabulary)
+
+    def read(self, examples: Sequence[Pair]) -> Ragged:
+        """The symbols of the sources."""
+        sources = encode_side((pair.text for pair in examples), self.vocabulary.source)
+        return sources.with_values(sources.values.long())
+
+    def training_batches(self, data: Dataset, train: TrainConfig) -> PairBatches:
+        """Pairs in batches to learn from, of so many symbols of both sides together."""
+        assert isinstance(data, Rows)
+        tokens = train.batch_tokens or round(train.batch_size * float(data.lengths.double().mean()))
+        return PairBatches(data, tokens, self.config.run.seed, self.device)
+
+    def batches(self, data: Dataset) -> PairBatches:
+        """Pairs in batches for evaluation, where the weights are."""
+        assert isinstance(data, Rows)
+        return PairBatches(data, EVALUATION_TOKENS, device=self.device)
+
+    def in_words(self) -> str:
+        """Its cells, and what a step is on each side."""
+        network = self.config.network
+        assert isinstance(network, TranslatorConfig)
+        cell = {"elman": "Elman RNNs", "lstm": "LSTMs", "gru": "GRUs"}[network.cell]
+        layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
+        feeding = ", which it is told of at the next step" if network.input_feeding else ""
+        return (
+            f"{cell} with {layers}{network.hidden_size} units that read a source both ways and answer it, "
+            f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding} ({self.parameters:,} weights)"
+        )

@@ -1,0 +1,352 @@
+"""Translate: a text for a text, of another length (many to many, unequal)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from throughtime.config import Config
+from throughtime.data.batches import Batch
+from throughtime.data.encoded_pairs import Rows, Sequences
+from throughtime.data.two_sided import TwoSided, TwoSidedConfig
+from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
+from throughtime.decode.beam import BeamConfig, Hypothesis, beam_search
+from throughtime.errors import UsageError
+from throughtime.nn.decoder import Decoder
+from throughtime.nn.dropout import rarity
+from throughtime.nn.encoder import SymbolEncoder
+from throughtime.nn.recurrent import Recurrent
+from throughtime.nn.softmax import linear_cross_entropy
+from throughtime.ragged import Ragged
+from throughtime.tasks.answering import answering
+from throughtime.tasks.targets import Measure
+
+__all__ = ["Translations", "Translator", "TranslatorConfig"]
+
+OF_LETTERS = {"embedding_size": 128, "dropout": 0.3, "label_smoothing": 0.1, "tie_weights": False}
+"""What suits answers that are letters or phones, where nothing else is said: few symbols, each seen often."""
+
+UNSAID = [PAD, UNK, SOS]
+"""No answer has them."""
+
+SCORED = 1 << 22
+"""Scores that are made at a time when answers are only measured."""
+
+
+class TranslatorConfig(Config):
+    """What the network is made of."""
+
+    cell: Literal["elman", "lstm", "gru"] = Field("lstm", description="the recurrence, of encoder and decoder")
+    hidden_size: int = Field(
+        256, ge=2, description="hidden units of each layer of the decoder; of the encoder's a half in each direction"
+    )
+    num_layers: int = Field(1, ge=1, description="recurrences stacked, of encoder and decoder")
+    embedding_size: int = Field(256, ge=1, description="size of the learnt embeddings")
+    attention: Literal["dot", "general", "additive"] = Field(
+        "general", description="how the decoder weighs the source's steps"
+    )
+    input_feeding: bool = Field(
+        False, description="tell the decoder what it looked at a step before; it then learns a step at a time"
+    )
+    tie_weights: bool = Field(
+        True,
+        description="score symbols by their embeddings; the decoder's last layer then has their size (letters and "
+        "phones: no)",
+    )
+    dropout: float = Field(
+        0.4, ge=0, lt=1, description="share hidden of embeddings, between layers and before the scores"
+    )
+    recurrent_dropout: float = Field(0.0, ge=0, lt=1, description="share of h hidden from the recurrences")
+    word_dropout: float = Field(
+        1.0, ge=0, description="a source's symbol seen n times is shown as <unk> with probability x / (x + n)"
+    )
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="share of each target that is spread evenly over all symbols"
+    )
+
+    def settled_with(self, vocabulary: TwoSidedConfig) -> tuple[TranslatorConfig, TwoSidedConfig]:
+        """Settle what was left open: letters and phones are few, and what they are scored by need not be shared.
+
+        >>> TranslatorConfig().settled_with(TwoSidedConfig(tokens="char"))[0].tie_weights
+        False
+
+        Raises:
+            UsageError: sizes that do not fit together.
+        """
+        settled = self
+        if vocabulary.sides[1] in ("char", "byte", "blanks"):
+            update = {name: value for name, value in OF_LETTERS.items() if name not in self.model_fields_set}
+            settled = self.model_copy(update=update)
+        if settled.hidden_size % 2:
+            raise UsageError(f"--hidden-size: expected an even number, found {settled.hidden_size}")
+        if settled.attention == "dot" and settled.tie_weights and settled.embedding_size != settled.hidden_size:
+            raise UsageError(
+                "--attention dot: expected --embedding-size and --hidden-size to be one with tied weights, found "
+                f"{settled.embedding_size} and {settled.hidden_size}"
+            )
+        return settled, vocabulary
+
+    def learning(self, vocabulary: TwoSidedConfig) -> dict[str, Any]:
+        """What of learning usually suits: the passes over the data."""
+        return {"epochs": 20}
+
+
+@dataclass(frozen=True)
+class Translations:
+    """What is to be said.
+
+    Attributes:
+        kinds: what a step is of a source, and of a target.
+        guessing: nats a symbol of the target that guessing by frequency alone costs.
+    """
+
+    kinds: tuple[str, str]
+    guessing: float
+
+    @classmethod
+    def learn(cls, counts: Sequence[int], kinds: tuple[str, str]) -> Translations:
+        """From how often each symbol of the targets occurs in training.
+
+        >>> round(Translations.learn([0, 4, 4], ("char", "char")).guessing, 4)
+        0.6931
+        """
+        shares = torch.tensor([count for count in counts if count], dtype=torch.float64)
+        shares = shares / shares.sum()
+        return cls(kinds, float(-(shares * shares.log()).sum()))
+
+    @classmethod
+    def value(cls, example: Any) -> frozenset[str]:
+        """An example's right answers."""
+        return frozenset(example.targets)
+
+    @classmethod
+    def strata(cls, examples: Sequence[Any]) -> list[str]:
+        """All are of one kind."""
+        return [""] * len(examples)
+
+    @property
+    def labels(self) -> list[str]:
+        """None: answers are texts."""
+        return []
+
+    @property
+    def of_letters(self) -> bool:
+        """Whether answers are of letters or phones, so that what counts is how many are wholly right."""
+        return self.kinds[1] in ("char", "byte", "blanks")
+
+    @classmethod
+    def from_json(cls, content: Any) -> Translations:
+        """From what ``labels.json`` holds."""
+        return cls(tuple(content["kinds"]), content["guessing"])
+
+    def to_json(self) -> Any:
+        """All of it."""
+        return asdict(self)
+
+    def in_words(self) -> str:
+        """What guessing would reach."""
+        return (
+            f"guessing the target's symbols by frequency alone costs {self.guessing:.3f} nats each "
+            f"(perplexity {math.exp(self.guessing):,.1f})"
+        )
+
+    def title(self) -> str:
+        """What it answers."""
+        return "Model from texts to texts"
+
+
+class Translator(nn.Module):
+    """Reads a source both ways; then says the target a symbol at a time, looking back at the source.
+
+    Args:
+        config: what it is made of.
+        sources: symbols of the sources.
+        symbols: symbols of the targets, ``V``.
+        targets: what is known of them.
+        counts: how often each of the sources' symbols occurs in training, for ``word_dropout``.
+        joint: whether both sides have one vocabulary, and so one embedding.
+    """
+
+    bidirectional = True
+
+    def __init__(
+        self,
+        config: TranslatorConfig,
+        sources: int,
+        symbols: int,
+        targets: Translations,
+        counts: Sequence[int] = (),
+        *,
+        joint: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config, self.targets = config, targets
+        between = config.dropout if config.num_layers > 1 else 0.0
+        self.encoder = SymbolEncoder(
+            sources,
+            embedding_size=config.embedding_size,
+            cell=config.cell,
+            hidden_size=config.hidden_size // 2,
+            num_layers=config.num_layers,
+            bidirectional=True,
+            unknown=rarity(torch.tensor(counts), config.word_dropout, len(SPECIALS)) if len(counts) else None,
+            embedding_dropout=config.dropout,
+            layer_dropout=between,
+            recurrent_dropout=config.recurrent_dropout,
+        )
+        self.decoder = Decoder(
+            symbols,
+            memory_size=self.encoder.output_size,
+            cell=config.cell,
+            embedding_size=config.embedding_size,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_layers,
+            attention=config.attention,
+            input_feeding=config.input_feeding,
+            tied=config.tie_weights,
+            input_dropout=config.dropout,
+            hidden_dropout=between,
+            output_dropout=config.dropout,
+            recurrent_dropout=config.recurrent_dropout,
+        )
+        if joint:
+            self.encoder.embedding = self.decoder.network.embedding
+
+    @classmethod
+    def build(
+        cls, config: TranslatorConfig, vocabulary: TwoSided, targets: Translations, counts: Sequence[int] = ()
+    ) -> Translator:
+        """For a vocabulary; see the other tasks."""
+        sizes = len(vocabulary.source), len(vocabulary.target)
+        return cls(config, *sizes, targets, counts, joint=vocabulary.config.joint)
+
+    @property
+    def recurrences(self) -> list[Recurrent]:
+        """What reads and what says, from the sources upwards."""
+        return [self.encoder.recurrent, *self.decoder.network.recurrences]
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What is told of it; the first is what weights are chosen by."""
+        exact = Measure("exact", "wholly right", percent=True)
+        errors = Measure("ter", "symbol errors", percent=True, curve=False)
+        nll = Measure("nll", "nats a symbol", curve=False)  # as the loss
+        if self.targets.of_letters:
+            return exact, errors, Measure("cer", "letter errors", percent=True, curve=False), nll
+        accuracy = Measure("accuracy", "next symbols right", percent=True)
+        scores = (Measure("bleu", "BLEU", curve=False), Measure("chrf", "chrF", curve=False))
+        return accuracy, *scores, exact, nll
+
+    # ---- the task's protocol ----
+
+    def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, None]:
+        """Nats a symbol of the target, averaged over all of them, label smoothing included; no state is carried."""
+        own: Sequences = batch.inputs
+        head = self.decoder.head
+        vectors = self._heard(own)
+        loss = linear_cross_entropy(
+            vectors, head.weight, head.bias, own.told.values, label_smoothing=self.config.label_smoothing
+        )
+        return loss.total, None
+
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
+        """How well each symbol is told where those before it are given.
+
+        A row all of whose symbols are the most probable ones is what is answered where no beam is searched: so
+        ``exact``, the share of sources with a right answer, costs no decoding.
+
+        Returns:
+            ``nll`` (nats a symbol), ``perplexity``, ``accuracy`` (share of symbols), ``exact``, ``tokens``, ``pairs``.
+        """
+        total, right, tokens = 0.0, 0, 0
+        exact: dict[int, bool] = {}
+        with answering(self):
+            for batch in batches:
+                own: Sequences = batch.inputs
+                losses, hits = self._told(own)
+                total += float(losses.double().sum())
+                right += int(hits.sum())
+                tokens += len(hits)
+                whole = [bool(row.all()) for row in own.told.with_values(hits)]
+                assert isinstance(batch.data, Rows)
+                for pair, all_right in zip(batch.data.pairs[list(batch.rows)].tolist(), whole, strict=True):
+                    exact[pair] = exact.get(pair, False) or all_right
+        nll = total / tokens if tokens else None
+        return {
+            "nll": nll,
+            "perplexity": None if nll is None else math.exp(min(nll, 700)),
+            "accuracy": right / tokens if tokens else None,
+            "exact": sum(exact.values()) / len(exact) if exact else None,
+            "tokens": tokens,
+            "pairs": len(exact),
+            "loss": nll,
+        }
+
+    def score(self, metrics: dict[str, Any]) -> tuple[float, ...]:
+        """What the best weights are chosen by, higher being better."""
+        return metrics[self.measures[0].key], -metrics["nll"]
+
+    # ---- answering ----
+
+    def answers(self, sources: Ragged) -> Tensor:
+        """``[B, V]``: how probable each symbol is to begin the answer, without dropout."""
+        with answering(self):
+            outputs, final, _ = self.encoder(sources)
+            begun = torch.full((len(sources),), SOS, device=final.device)
+            scores, _ = self.decoder.step(begun, self.decoder.remember(outputs), self.decoder.start(final))
+            return scores.softmax(1)
+
+    def search(self, sources: Ragged, beam: BeamConfig, n_best: int = 1) -> list[list[Hypothesis]]:
+        """The best answers for each of ``B`` sources, symbols with ``<eos>`` last, best first."""
+        with answering(self):
+            outputs, final, _ = self.encoder(sources)
+            memory = self.decoder.remember(outputs)
+
+            def step(symbols: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+                *own, rows = state
+                scores, after = self.decoder.step(symbols.to(final.device), memory, tuple(own), rows[0])
+                return scores, (*after, rows)
+
+            return beam_search(
+                step,
+                (*self.decoder.start(final), torch.arange(len(sources))[None]),
+                begin=SOS,
+                end=EOS,
+                limits=beam.limits(sources.lengths - 1),
+                beam=beam.beam,
+                n_best=n_best,
+                length_penalty=beam.length_penalty,
+                banned=UNSAID,
+            )
+
+    def looked(self, own: Sequences) -> Ragged:
+        """For each symbol of the targets the weights of its source's steps, without dropout."""
+        with answering(self):
+            outputs, final, _ = self.encoder(own.sources)
+            memory = self.decoder.remember(outputs)
+            weights: Ragged = self.decoder(own.heard, memory, self.decoder.start(final)).weights
+            return weights
+
+    def _heard(self, own: Sequences) -> Tensor:
+        """``[N, O]``: what the scores of each symbol of the targets are made of."""
+        outputs, final, _ = self.encoder(own.sources)
+        memory = self.decoder.remember(outputs, own.heard.lengths)
+        return self.decoder(own.heard, memory, self.decoder.start(final)).outputs.values  # type: ignore[no-any-return]
+
+    def _told(self, own: Sequences) -> tuple[Tensor, Tensor]:
+        """``[N]`` nats of each symbol of the targets, and whether it is the most probable of those that are said."""
+        vectors, head = self._heard(own), self.decoder.head
+        losses, hits = [], []
+        chunk = max(1, SCORED // len(head.weight))
+        for part, told in zip(vectors.split(chunk), own.told.values.split(chunk), strict=True):
+            scores = head(part)
+            losses.append(nn.functional.cross_entropy(scores, told, reduction="none"))
+            scores[:, UNSAID] = -torch.inf
+            hits.append(scores.argmax(1) == told)
+        return torch.cat(losses), torch.cat(hits)
