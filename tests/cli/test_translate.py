@@ -31,7 +31,7 @@ def turned(tmp_path_factory):
     for name, count, seed in (("train", 400, 0), ("more", 60, 1)):
         rows = (f"{word}\t{word[::-1]}\n" for word in words(count, seed))
         (folder / f"{name}.tsv").write_text("".join(rows))
-    said = ["train", "translate", folder / "train.tsv", "--out", folder / "model", "--quiet", "--epochs", "12", *QUICK]
+    said = ["train", "translate", folder / "train.tsv", "--out", folder / "model", "--quiet", "--epochs", "16", *QUICK]
     assert main([str(word) for word in said]) == 0
     return folder
 
@@ -156,6 +156,7 @@ def test_the_folder_tells_about_itself(run, turned):
     assert "wholly right" in card
     page = (model / "report.html").read_text()
     assert "Some answers" in page
+    assert "Where it looks" in page
     assert "answers are" in page or "The worst answers" in page
 
 
@@ -216,5 +217,5 @@ def test_other_models_do_not_search(run, trained):
 
 
 def test_a_killed_run_goes_on_only_alike(run, turned, tmp_path):
-    said = ["train", "translate", turned / "train.tsv", "--out", turned / "model", "--epochs", "12", *QUICK]
+    said = ["train", "translate", turned / "train.tsv", "--out", turned / "model", "--epochs", "16", *QUICK]
     assert "the run is finished" in run(*said, "--resume").err

@@ -14,6 +14,7 @@ from throughtime.inspect.report.foretold import Foretold, foretold, hardest, pos
 from throughtime.inspect.report.labelled import Labelled, labelled
 from throughtime.inspect.report.learning import learning
 from throughtime.inspect.report.lengths import lengths
+from throughtime.inspect.report.looked import where_it_looks
 from throughtime.inspect.report.origin import origin
 from throughtime.inspect.report.page import page
 from throughtime.inspect.report.rarity import rarity, sentence_lengths
@@ -91,7 +92,8 @@ def _shown(model: Model, history: Sequence[Record], evidence: Evidence) -> list[
     if isinstance(model, ComposerModel):
         return _of_music(model, evidence)
     if isinstance(model, TranslatorModel):
-        return [*some_answers(evidence.translated), *worst_answers(evidence.translated)]
+        told = evidence.translated
+        return [*some_answers(told), *worst_answers(told), *where_it_looks(model, told)]
     return _of_words(evidence) if model.config.task == "label" else _of_texts(model, evidence)
 
 
