@@ -80,7 +80,8 @@ def test_what_is_measured_is_the_same_in_all_batches(budget):
     found = task.evaluate(PairBatches(data(), budget))
     rows = by_hand(task)
     tokens = sum(map(len, TARGETS))
-    right = [scores.argmax(1) == told for scores, told in rows]
+    sayable = torch.arange(11) >= 3
+    right = [scores.masked_fill(~sayable, -torch.inf).argmax(1) == told for scores, told in rows]
     assert found["nll"] == pytest.approx(sum(F.cross_entropy(*row, reduction="sum").item() for row in rows) / tokens)
     assert found["accuracy"] == pytest.approx(float(torch.cat(right).double().mean()))
     assert (found["tokens"], found["pairs"]) == (tokens, 4)
@@ -124,7 +125,7 @@ def test_answers_do_not_depend_on_their_neighbours(settings, beam):
             told = [*own.symbols, EOS]
             scores = scores_by_hand(task, source, [SOS, *told[:-1]]).log_softmax(1)
             assert own.log_probability == pytest.approx(
-                float(scores.gather(1, torch.tensor(told)[:, None]).sum()), abs=1e-4
+                scores.gather(1, torch.tensor(told)[:, None]).sum().item(), abs=1e-4
             )
             assert not {0, 1, 2} & set(own.symbols)
 
@@ -134,7 +135,7 @@ def test_dropout_is_of_training_alone():
     first, second = (task.evaluate(PairBatches(data(), 12))["nll"] for _ in range(2))
     (batch,) = PairBatches(data(), 1000)
     assert first == second
-    assert float(task.loss(batch)[0]) != float(task.loss(batch)[0])
+    assert task.loss(batch)[0].item() != task.loss(batch)[0].item()
     assert task.training
 
 

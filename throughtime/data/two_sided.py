@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +21,7 @@ __all__ = ["Side", "TwoSided", "TwoSidedConfig"]
 
 Tokens = Literal["auto", "char", "byte", "word", "bpe", "blanks"]
 
-_LOOKED_AT = 10_000  # texts of each side, from the beginning on, that tell what a step is
+_LOOKED_AT = 10_000  # pairs at most, spread evenly over all, that tell what a step is
 _ALONE = 0.95  # share of texts without a blank, from which on they are single words
 _FEW, _SHORT = 500, 2.5  # that many different items, and of so many characters on average, are phones or letters
 
@@ -67,22 +67,25 @@ class TwoSidedConfig(Config):
         """Whether the data must tell what a step is."""
         return "auto" in self.sides
 
-    def told_by(self, pairs: Iterable[Pair]) -> TwoSidedConfig:
+    def told_by(self, pairs: Sequence[Pair]) -> TwoSidedConfig:
         """With what the training data tells of what was left open.
 
         Single words are read letter by letter, a few short symbols with blanks between them, as phones are, one by
-        one, and all else in pieces.
+        one, and all else in pieces; but beside phones there are only letters, whose words may be several.
 
         >>> TwoSidedConfig().told_by([Pair("tomato", ("T AH M EY T OW",), "a.dict", 1)]).sides
         ('char', 'blanks')
         """
         if not self.open:
             return self
-        some = list(islice(pairs, _LOOKED_AT))
+        some = [pairs[place] for place in range(0, len(pairs), -(-len(pairs) // _LOOKED_AT) or 1)]
         texts = [pair.text for pair in some], [target for pair in some for target in pair.targets]
-        source, target = (
-            _tell(own) if tokens == "auto" else tokens for own, tokens in zip(texts, self.sides, strict=True)
-        )
+        told = [_tell(own) if tokens == "auto" else tokens for own, tokens in zip(texts, self.sides, strict=True)]
+        if "blanks" in told:
+            told = [
+                "char" if own == "bpe" and said == "auto" else own for own, said in zip(told, self.sides, strict=True)
+            ]
+        source, target = told
         return self.model_copy(update={"source_tokens": source, "target_tokens": target})
 
     def side(self, target: bool) -> LanguageConfig:
