@@ -32,8 +32,9 @@ demo: setup
 	@$(BIN)/throughtime predict build/demo/model - < examples/snippets.txt
 	@echo; echo 'Open build/demo/model/report.html in a browser to see how it learnt.'
 
+# Each process has a core of its own, where threads that wait for each other must not do so busily.
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-long: setup
 	$(BIN)/python -m pytest -m long --timeout 3600

@@ -260,7 +260,8 @@ def test_minutes_are_those_of_the_whole_command(reviews_file, tmp_path):
     taken = time.monotonic() - begun
     assert process.returncode == 0
     assert "(--minutes)" in said
-    assert 18 * 0.5 < taken < 18 * 1.1  # what else runs here while it is timed may make it end early
+    # What else runs here while it is timed may make it end early, and what runs while it closes late.
+    assert 18 * 0.5 < taken < 18 * 1.5
     assert tt.load(tmp_path / "m").predict(["a lovely warm film"]) == ["good"]
 
 

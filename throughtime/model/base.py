@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from throughtime.data.batches import Batched, Batches, Dataset
 from throughtime.data.language import LanguageVocabulary
@@ -30,7 +31,7 @@ from throughtime.tasks.pooled import PooledConfig
 from throughtime.tasks.targets import Names
 from throughtime.train.config import TrainConfig
 
-__all__ = ["Model", "choose_device", "recurrence_in_words"]
+__all__ = ["Model", "choose_device", "names_once", "recurrence_in_words"]
 
 EVALUATION_TOKENS = 8192
 
@@ -145,8 +146,8 @@ class Model(ABC):
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         """All weights and buffers, each once: tied weights have several names, and are kept under the first."""
-        names = {name for name, _ in chain(self.task.named_parameters(), self.task.named_buffers())}
-        return {name: tensor for name, tensor in self.task.state_dict().items() if name in names}
+        kept = names_once(self.task)
+        return {name: tensor for name, tensor in self.task.state_dict().items() if name in kept}
 
     def save_settings(self, folder: Path) -> None:
         """Write all but the weights, as a run does before its first step.
@@ -161,6 +162,11 @@ class Model(ABC):
         self.vocabulary.save(folder)
         targets = json.dumps(self.task.targets.to_json(), ensure_ascii=False, indent=2)
         write_atomically(folder / "labels.json", f"{targets}\n")
+
+
+def names_once(task: nn.Module) -> set[str]:
+    """The names that weights and buffers are kept under; those that are tied have others too."""
+    return {name for name, _ in chain(task.named_parameters(), task.named_buffers())}
 
 
 def recurrence_in_words(network: PooledConfig | LabelerConfig | GeneratorConfig | ComposerConfig, over: str) -> str:

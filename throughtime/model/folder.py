@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_model
+from safetensors.torch import load_file
 
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
@@ -18,7 +18,7 @@ from throughtime.data.music import RollConfig, Rolls
 from throughtime.data.two_sided import TwoSided, TwoSidedConfig
 from throughtime.data.vocabulary import Vocabulary, VocabularyConfig
 from throughtime.errors import ModelError
-from throughtime.model.base import Model
+from throughtime.model.base import Model, names_once
 from throughtime.model.config import ModelConfig, read_config
 from throughtime.model.labels import LabelModel
 from throughtime.model.language import LanguageModel
@@ -73,7 +73,9 @@ def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") 
     targets = kind.targets.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     task = kind.task.build(config.network, vocabulary, targets)  # type: ignore[arg-type]
     try:
-        load_model(task, folder / "model.safetensors")
+        missing, unknown = task.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        if unknown or names_once(task) & set(missing):
+            raise RuntimeError(f"without {missing}, with {unknown}")
     except (RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder / 'model.safetensors'}: expected weights of this model, found others") from error
     return make_model(config, vocabulary, task.to(device))
