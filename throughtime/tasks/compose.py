@@ -17,7 +17,7 @@ from throughtime.nn.language import LanguageNetwork, State
 from throughtime.nn.recurrent import Recurrent
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
-from throughtime.tasks.targets import Measure, known
+from throughtime.tasks.targets import Measure, Unlabelled, known
 
 __all__ = ["Chords", "Composer", "ComposerConfig"]
 
@@ -55,7 +55,7 @@ class ComposerConfig(Config):
 
 
 @dataclass(frozen=True)
-class Chords:
+class Chords(Unlabelled):
     """What sounds next: the frames of training as they are without their order.
 
     Attributes:
@@ -96,16 +96,6 @@ class Chords:
     @classmethod
     def value(cls, example: Any) -> None:
         """Music has no label."""
-
-    @classmethod
-    def strata(cls, examples: Sequence[Any]) -> list[str]:
-        """All are of one kind."""
-        return [""] * len(examples)
-
-    @property
-    def labels(self) -> list[str]:
-        """None: answers are chords."""
-        return []
 
     @classmethod
     def from_json(cls, content: Any) -> Chords:

@@ -21,7 +21,7 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.softmax import has_fast_bfloat16, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
-from throughtime.tasks.targets import Measure, known
+from throughtime.tasks.targets import Measure, Unlabelled, entropy, known
 
 __all__ = ["OF_WORDS", "Generator", "GeneratorConfig", "NextSymbol"]
 
@@ -97,7 +97,7 @@ class GeneratorConfig(Config):
 
 
 @dataclass(frozen=True)
-class NextSymbol:
+class NextSymbol(Unlabelled):
     """What comes next.
 
     Attributes:
@@ -117,23 +117,11 @@ class NextSymbol:
         >>> NextSymbol.learn([0, 4], "char").guessing
         0.0
         """
-        shares = torch.tensor([count for count in counts if count], dtype=torch.float64)
-        shares = shares / shares.sum()
-        return cls(tokens, max(0.0, float(-(shares * shares.log()).sum())))  # of one symbol, no -0.0
+        return cls(tokens, entropy(counts))
 
     @classmethod
     def value(cls, example: Any) -> None:
         """Text has no label."""
-
-    @classmethod
-    def strata(cls, examples: Sequence[Any]) -> list[str]:
-        """All are of one kind."""
-        return [""] * len(examples)
-
-    @property
-    def labels(self) -> list[str]:
-        """None: answers are symbols."""
-        return []
 
     @classmethod
     def from_json(cls, content: Any) -> NextSymbol:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
-__all__ = ["EVENTS", "PAIRS", "PASSAGES", "PIECES", "SENTENCES", "TEXTS", "Measure", "Names", "known", "number_name"]
+__all__ = [
+    "EVENTS",
+    "PAIRS",
+    "PASSAGES",
+    "PIECES",
+    "SENTENCES",
+    "TEXTS",
+    "Measure",
+    "Names",
+    "Unlabelled",
+    "entropy",
+    "known",
+    "number_name",
+]
 
 
 def number_name(value: float) -> str:
@@ -71,3 +86,28 @@ def known(targets: Tensor | None) -> Tensor:
     if targets is None:
         raise ValueError("expected a batch with targets, found one without")
     return targets
+
+
+class Unlabelled:
+    """Targets of a task whose answers are no labels: symbols, chords, texts."""
+
+    @classmethod
+    def strata(cls, examples: Sequence[Any]) -> list[str]:
+        """All are of one kind."""
+        return [""] * len(examples)
+
+    @property
+    def labels(self) -> list[str]:
+        """None."""
+        return []
+
+
+def entropy(counts: Sequence[int]) -> float:
+    """Nats that guessing a symbol by frequency alone costs.
+
+    >>> round(entropy([0, 4, 4]), 4), entropy([0, 4])
+    (0.6931, 0.0)
+    """
+    shares = torch.tensor([count for count in counts if count], dtype=torch.float64)
+    shares = shares / shares.sum()
+    return max(0.0, float(-(shares * shares.log()).sum()))  # of one symbol, no -0.0

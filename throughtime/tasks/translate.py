@@ -25,7 +25,7 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.softmax import linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
-from throughtime.tasks.targets import Measure
+from throughtime.tasks.targets import Measure, Unlabelled, entropy
 
 __all__ = ["Translations", "Translator", "TranslatorConfig"]
 
@@ -98,7 +98,7 @@ class TranslatorConfig(Config):
 
 
 @dataclass(frozen=True)
-class Translations:
+class Translations(Unlabelled):
     """What is to be said.
 
     Attributes:
@@ -116,24 +116,12 @@ class Translations:
         >>> round(Translations.learn([0, 4, 4], ("char", "char")).guessing, 4)
         0.6931
         """
-        shares = torch.tensor([count for count in counts if count], dtype=torch.float64)
-        shares = shares / shares.sum()
-        return cls(kinds, float(-(shares * shares.log()).sum()))
+        return cls(kinds, entropy(counts))
 
     @classmethod
     def value(cls, example: Any) -> frozenset[str]:
         """An example's right answers."""
         return frozenset(example.targets)
-
-    @classmethod
-    def strata(cls, examples: Sequence[Any]) -> list[str]:
-        """All are of one kind."""
-        return [""] * len(examples)
-
-    @property
-    def labels(self) -> list[str]:
-        """None: answers are texts."""
-        return []
 
     @property
     def of_letters(self) -> bool:
