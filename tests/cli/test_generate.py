@@ -237,7 +237,14 @@ def test_other_models_do_not_write_and_this_one_does_not_predict(run, library, t
 
 
 @pytest.mark.parametrize(
-    "words", [["--endless", "--samples", "2"], ["--endless", "--json"], ["--seed", "-1"], ["--top-p", "2"]]
+    "words",
+    [
+        ["--endless", "--samples", "2"],
+        ["--endless", "--json"],
+        ["--endless", "--length", "9"],
+        ["--seed", "-1"],
+        ["--top-p", "2"],
+    ],
 )
 def test_wishes_that_do_not_fit(run, library, words):
     code, _, err = run("generate", library / "char", *words)

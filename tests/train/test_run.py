@@ -67,6 +67,24 @@ def go(run):
     return run.go()
 
 
+def test_little_data_is_passed_over_until_the_least_updates():
+    runs = [make_run(epochs=2, least_updates=least) for least in (None, 1, 100)]
+    for run in runs:
+        run.prepare()
+    usual, unchanged, more = (run.plan for run in runs)
+    assert usual.updates == unchanged.updates == 2 * usual.per_epoch
+    assert more.updates >= 100 > more.updates - more.per_epoch and more.updates % more.per_epoch == 0
+    assert more.epochs == more.updates // more.per_epoch
+
+
+def test_what_a_task_says_of_the_end_gives_way_to_what_the_user_says():
+    usual = {"epochs": 6, "least_updates": 300}
+    for given in ({"epochs": 3}, {"updates": 7}, {"minutes": 1}):
+        assert TrainConfig(**given).settled_with(usual) == TrainConfig(**given)
+    kept = TrainConfig(optimizer="sgd").settled_with(usual | {"weight_decay": 0.1})
+    assert (kept.epochs, kept.least_updates, kept.weight_decay) == (6, 300, 0.0)
+
+
 def weights(run):
     return {name: weight.detach().clone() for name, weight in run.task.named_parameters()}
 

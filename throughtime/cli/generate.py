@@ -56,6 +56,8 @@ def generate(arguments: argparse.Namespace) -> int:
     """Write one text as it comes, or several one after another."""
     if arguments.endless and (arguments.samples > 1 or arguments.json):
         raise UsageError("--endless: expected one text on screen, found --samples or --json")
+    if arguments.endless and arguments.length is not None:
+        raise UsageError(f"--endless: expected no --length, found {arguments.length}")
     if arguments.seed < 0:
         raise UsageError(f"--seed: expected a whole number from 0, found {arguments.seed}")
     sampling = read_config_flags(arguments, SamplingConfig)
@@ -91,7 +93,8 @@ def generate(arguments: argparse.Namespace) -> int:
             written += len(piece)
         sys.stdout.write("\n")
     taken = time.perf_counter() - begun
-    screen.print(f"{written:,} characters, {written / max(1e-9, taken):,.0f} a second")
+    characters = "1 character" if written == 1 else f"{written:,} characters"
+    screen.print(f"{characters}, {written / max(1e-9, taken):,.0f} a second")
     return 0
 
 

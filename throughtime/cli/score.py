@@ -63,9 +63,9 @@ def score(arguments: argparse.Namespace) -> int:
         return score_music(arguments, model)
     assert isinstance(model, LanguageModel)
     total, rows = _Sum(), []
-    if not arguments.json:
-        print("\t".join(HEAD))
     for text, scored in _scored(model, _lines(arguments)):
+        if not total.lines and not arguments.json:
+            print("\t".join(HEAD))  # only now: a file that cannot be read gives nothing but its error
         total.add(scored)
         if arguments.json:
             rows.append(_plain(scored) | {"text": text})
@@ -78,7 +78,7 @@ def score(arguments: argparse.Namespace) -> int:
         return 0
     unknown = f"; {total.unknown:,} symbols are unknown to the model" if total.unknown else ""
     console(quiet=arguments.quiet).print(
-        f"{total.lines:,} lines: log probability {total.log_probability:,.2f}, "
+        f"{'1 line' if total.lines == 1 else f'{total.lines:,} lines'}: log probability {total.log_probability:,.2f}, "
         f"{_bits(total.whole)} bits a character, perplexity {total.whole.perplexity:,.2f}{unknown}"
     )
     return 0

@@ -82,6 +82,7 @@ class SequenceGenerator(Estimator):
         batch_size: int = 32,
         batch_tokens: int | None = None,
         epochs: int | None = None,
+        least_updates: int | None = None,
         updates: int | None = None,
         patience: int | None = None,
         until_loss: float | None = None,

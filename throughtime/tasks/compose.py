@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
 from throughtime.data.music import RollConfig, frame_nll
 from throughtime.nn.language import LanguageNetwork, State
-from throughtime.nn.recurrent import Recurrent
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
+from throughtime.tasks.foretelling import Foreteller
 from throughtime.tasks.targets import Measure, Unlabelled, known
 
 __all__ = ["Chords", "Composer", "ComposerConfig"]
@@ -127,7 +127,7 @@ class Chords(Unlabelled):
         return "Model of music"
 
 
-class Composer(nn.Module):
+class Composer(Foreteller):
     """Reads chords and tells, after each, how probable every pitch is to sound next.
 
     Args:
@@ -136,23 +136,22 @@ class Composer(nn.Module):
         targets: what is known of the frames.
     """
 
-    bidirectional = False
-
     def __init__(self, config: ComposerConfig, num_pitches: int, targets: Chords) -> None:
-        super().__init__()
-        self.config, self.targets = config, targets
-        self.network = LanguageNetwork(
-            num_pitches,
-            cell=config.cell,
-            embedding_size=None,
-            hidden_size=config.hidden_size,
-            num_layers=config.num_layers,
-            input_dropout=config.input_dropout,
-            hidden_dropout=config.hidden_dropout,
-            output_dropout=config.dropout,
-            recurrent_dropout=config.recurrent_dropout,
-            weight_drop=config.weight_drop,
+        super().__init__(
+            LanguageNetwork(
+                num_pitches,
+                cell=config.cell,
+                embedding_size=None,
+                hidden_size=config.hidden_size,
+                num_layers=config.num_layers,
+                input_dropout=config.input_dropout,
+                hidden_dropout=config.hidden_dropout,
+                output_dropout=config.dropout,
+                recurrent_dropout=config.recurrent_dropout,
+                weight_drop=config.weight_drop,
+            )
         )
+        self.config, self.targets = config, targets
         # What a piece sounds like on average need not be learnt by the weights.
         with torch.no_grad():
             self.network.head.bias.copy_(targets.logits)
@@ -163,27 +162,9 @@ class Composer(nn.Module):
         return cls(config, len(vocabulary), targets)
 
     @property
-    def recurrences(self) -> list[Recurrent]:
-        """What reads the chords, from the pitches upwards."""
-        return self.network.recurrences
-
-    @property
     def measures(self) -> tuple[Measure, ...]:
         """What is told of it; the first is what weights are chosen by."""
         return (Measure("nll", "nats a frame", curve=False),)  # as the loss
-
-    def forward(self, inputs: Ragged, state: State | None = None) -> tuple[Tensor, State]:
-        """The log-odds ``[N, P]`` of what follows each frame, in their own order, and the state to carry on from."""
-        outputs, _, state = self.network(inputs, state)
-        scores: Tensor = self.network.head(outputs.data)
-        return scores.index_select(0, inputs.time_major.scatter), state
-
-    def vectors(self, inputs: Ragged) -> Tensor:
-        """``[N, O]``: what the log-odds of each frame are made of, without dropout."""
-        with answering(self):
-            outputs, _, _ = self.network(inputs)
-        vectors: Tensor = outputs.data
-        return vectors.index_select(0, inputs.time_major.scatter)
 
     # ---- the task's protocol ----
 
@@ -223,10 +204,6 @@ class Composer(nn.Module):
         scores, _ = self(batch.inputs)
         loss = frame_nll(scores[ends], known(batch.targets)[ends]).sum()
         return loss, loss.new_zeros(())
-
-    def score(self, metrics: dict[str, Any]) -> tuple[float]:
-        """What the best weights are chosen by, higher being better."""
-        return (-metrics["nll"],)
 
 
 def _intervals(values: Tensor, shares: Tensor) -> Tensor:

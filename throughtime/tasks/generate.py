@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from throughtime.config import Config
@@ -17,10 +17,10 @@ from throughtime.data.batches import Batch
 from throughtime.data.language import LanguageConfig
 from throughtime.data.streams import UNTOLD
 from throughtime.nn.language import LanguageNetwork, State, changes
-from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.softmax import has_fast_bfloat16, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
+from throughtime.tasks.foretelling import Foreteller
 from throughtime.tasks.targets import Measure, Unlabelled, entropy, known
 
 __all__ = ["OF_WORDS", "Generator", "GeneratorConfig", "NextSymbol"]
@@ -85,15 +85,16 @@ class GeneratorConfig(Config):
         ), vocabulary
 
     def learning(self, vocabulary: LanguageConfig) -> dict[str, Any]:
-        """What of learning usually suits: passes over the data, a lower rate or weights that are pulled to zero.
+        """What of learning usually suits: when to end, a lower rate or weights that are pulled to zero.
 
         An LSTM's cells have no bound, and at a higher rate it may learn to count on without end over a long text. A
         model of few symbols has most of its weights in the recurrence, which learns a text by heart unless it is held
         back; the embeddings of many symbols would be forgotten from one use of a rare one to the next.
         """
+        ends = {"epochs": 10, "least_updates": 300}
         if vocabulary.tokens in ("word", "bpe"):
-            return {"epochs": 10, "lr": 3e-3}
-        return {"epochs": 10, "optimizer": "adamw", "weight_decay": 0.1}
+            return ends | {"lr": 3e-3}
+        return ends | {"optimizer": "adamw", "weight_decay": 0.1}
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class NextSymbol(Unlabelled):
         return f"Language model of {self.token}s"
 
 
-class Generator(nn.Module):
+class Generator(Foreteller):
     """Reads symbols and tells, after each, how probable every symbol is to come next.
 
     Args:
@@ -163,25 +164,24 @@ class Generator(nn.Module):
         targets: what is known of the symbols.
     """
 
-    bidirectional = False
-
     def __init__(self, config: GeneratorConfig, num_symbols: int, targets: NextSymbol) -> None:
-        super().__init__()
-        self.config, self.targets = config, targets
-        self.network = LanguageNetwork(
-            num_symbols,
-            cell=config.cell,
-            embedding_size=config.embedding_size,
-            hidden_size=config.hidden_size,
-            num_layers=config.num_layers,
-            tied=config.tie_weights,
-            embedding_dropout=config.embedding_dropout,
-            input_dropout=config.input_dropout,
-            hidden_dropout=config.hidden_dropout,
-            output_dropout=config.dropout,
-            recurrent_dropout=config.recurrent_dropout,
-            weight_drop=config.weight_drop,
+        super().__init__(
+            LanguageNetwork(
+                num_symbols,
+                cell=config.cell,
+                embedding_size=config.embedding_size,
+                hidden_size=config.hidden_size,
+                num_layers=config.num_layers,
+                tied=config.tie_weights,
+                embedding_dropout=config.embedding_dropout,
+                input_dropout=config.input_dropout,
+                hidden_dropout=config.hidden_dropout,
+                output_dropout=config.dropout,
+                recurrent_dropout=config.recurrent_dropout,
+                weight_drop=config.weight_drop,
+            )
         )
+        self.config, self.targets = config, targets
 
     @classmethod
     def build(
@@ -189,11 +189,6 @@ class Generator(nn.Module):
     ) -> Generator:
         """As the class is called; see the other tasks."""
         return cls(config, len(vocabulary), targets)
-
-    @property
-    def recurrences(self) -> list[Recurrent]:
-        """What reads the symbols, from the embedding upwards."""
-        return self.network.recurrences
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -206,23 +201,10 @@ class Generator(nn.Module):
         )
         return measures[:2] if self.targets.tokens == "event" else measures  # music has no characters
 
-    def forward(self, inputs: Ragged, state: State | None = None) -> tuple[Tensor, State]:
-        """Scores ``[N, V]`` of what follows each step, in the steps' own order, and the state to carry on from."""
-        outputs, _, state = self.network(inputs, state)
-        scores: Tensor = self.network.head(outputs.data)
-        return scores.index_select(0, inputs.time_major.scatter), state
-
     def step(self, symbols: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Scores ``[B, V]`` of what follows one more symbol each, ``[B]``, and the state after it."""
         scores, state = self(Ragged.from_lengths(symbols, [1] * len(symbols)), state)
         return scores, state
-
-    def vectors(self, inputs: Ragged) -> Tensor:
-        """``[N, O]``: what the scores of each step are made of, without dropout."""
-        with answering(self):
-            outputs, _, _ = self.network(inputs)
-        vectors: Tensor = outputs.data
-        return vectors.index_select(0, inputs.time_major.scatter)
 
     @property
     def _products(self) -> torch.dtype | None:
@@ -297,10 +279,6 @@ class Generator(nn.Module):
         scores = self.network.head(outputs.data.index_select(0, order.scatter).index_select(0, ends))
         loss = F.cross_entropy(scores, known(batch.targets)[ends], reduction="sum")
         return loss, loss.new_zeros(())
-
-    def score(self, metrics: dict[str, Any]) -> tuple[float]:
-        """What the best weights are chosen by, higher being better."""
-        return (-metrics["nll"],)
 
 
 def _bits(nll: float | None, data: Any) -> float | None:

@@ -11,6 +11,9 @@ from throughtime.config import Config
 
 __all__ = ["MusicTrainConfig", "PassageTrainConfig", "TrainConfig"]
 
+_ENDS = ("epochs", "least_updates")
+"""What a task says of when to end."""
+
 
 class TrainConfig(Config):
     """How a model learns."""
@@ -35,6 +38,9 @@ class TrainConfig(Config):
     epochs: int | None = Field(
         None, ge=1, description="stop after so many passes over the data (the task says how many, if nothing else does)"
     )
+    least_updates: int | None = Field(
+        None, ge=1, description="pass over little data more often than --epochs says, until there were so many updates"
+    )
     updates: int | None = Field(None, ge=1, description="stop after so many updates")
     minutes: float | None = Field(None, gt=0, description="stop after so many minutes, reading and reporting included")
     patience: int | None = Field(None, ge=1, description="stop after so many evaluations without a better score")
@@ -44,7 +50,7 @@ class TrainConfig(Config):
     def settled_with(self, usual: Mapping[str, Any]) -> TrainConfig:
         """With what usually suits, where nothing else was said.
 
-        Epochs only where nothing says when to end; rates and decays only with the update rule that they are of.
+        When to end only where nothing else tells; rates and decays only with the update rule that they are of.
 
         >>> usual = {"epochs": 6, "lr": 0.1}
         >>> TrainConfig().settled_with(usual).epochs, TrainConfig(updates=10).settled_with(usual).epochs
@@ -55,9 +61,9 @@ class TrainConfig(Config):
         """
         left = {name: value for name, value in usual.items() if name not in self.model_fields_set}
         if self.epochs or self.updates or self.minutes:
-            left.pop("epochs", None)
+            left = {name: value for name, value in left.items() if name not in _ENDS}
         if "optimizer" in self.model_fields_set:
-            left = {name: value for name, value in left.items() if name == "epochs"}
+            left = {name: value for name, value in left.items() if name in _ENDS}
         return self.model_copy(update=left)
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from throughtime.data.batches import Batched
-from throughtime.errors import UsageError
+from throughtime.errors import TrainingError, UsageError
 from throughtime.train.config import TrainConfig
 from throughtime.train.protocol import Task
 from throughtime.train.timing import measure
@@ -44,14 +44,20 @@ def make_plan(task: Task, batches: Batched, valid: Batched | None, config: Train
         valid: evaluated after every epoch.
         config: the settings.
         deadline: for ``--minutes``: when training must have ended, by ``time.monotonic``.
+
+    Raises:
+        TrainingError: there is nothing to learn from.
+        UsageError: nothing says when to end.
     """
     per_epoch = len(batches.plan(0))
+    if not per_epoch:
+        raise TrainingError("expected sequences to learn from, found none")
     room = None if deadline is None else deadline - time.monotonic()
     bounds: dict[str, int] = {}
     if config.updates is not None:
         bounds["--updates"] = config.updates
     if config.epochs is not None:
-        bounds["--epochs"] = config.epochs * per_epoch
+        bounds["--epochs"] = max(config.epochs, -(-(config.least_updates or 0) // per_epoch)) * per_epoch
     seconds = 1.0 if room is None else min(20.0, max(1.0, 0.04 * room))
     # Without a limit it is only told how long it will take: what is soon over need not be foretold for a second.
     most = min(bounds.values()) // 10 if bounds and room is None else None
