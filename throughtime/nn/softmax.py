@@ -9,7 +9,10 @@ from torch import Tensor
 
 from throughtime.ops import linear
 
-__all__ = ["Losses", "has_fast_bfloat16", "linear_cross_entropy"]
+__all__ = ["LARGE", "Losses", "has_fast_bfloat16", "learnt_in", "linear_cross_entropy"]
+
+LARGE = 1000
+"""Symbols of a vocabulary, from which on most of a small model's work is the softmax's."""
 
 SCRATCH = 16 * 2**20
 """Bytes of scores at a time. The C library keeps blocks up to 32 MiB for the next call; larger ones it returns to the
@@ -100,6 +103,21 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     known = torch.cpu.get_capabilities()
     return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "sve_bf16"))
+
+
+def learnt_in(wanted: str, weight: Tensor) -> torch.dtype | None:
+    """What a softmax's products are learnt in: ``products`` of :func:`linear_cross_entropy`.
+
+    Args:
+        wanted: ``float32``, ``bfloat16``, or ``auto`` for bfloat16 where the vocabulary is large and it is fast.
+        weight: ``[V, H]``.
+
+    >>> learnt_in("auto", torch.zeros(20, 4)), learnt_in("bfloat16", torch.zeros(20, 4))
+    (None, torch.bfloat16)
+    """
+    if wanted == "auto":
+        wanted = "bfloat16" if len(weight) >= LARGE and has_fast_bfloat16(weight.device) else "float32"
+    return torch.bfloat16 if wanted == "bfloat16" else None
 
 
 def _check(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, row_weights: Tensor | None) -> None:

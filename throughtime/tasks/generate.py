@@ -17,7 +17,7 @@ from throughtime.data.batches import Batch
 from throughtime.data.language import LanguageConfig
 from throughtime.data.streams import UNTOLD
 from throughtime.nn.language import LanguageNetwork, State, changes
-from throughtime.nn.softmax import has_fast_bfloat16, linear_cross_entropy
+from throughtime.nn.softmax import learnt_in, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
 from throughtime.tasks.foretelling import Foreteller
@@ -39,9 +39,6 @@ OF_WORDS = {
 """What suits symbols that are words or pieces of words, where nothing else is said."""
 
 Heard = Callable[[Batch, Tensor], None]
-
-LARGE = 1000
-"""Symbols of a vocabulary, from which on most of the work is the softmax's."""
 
 
 class GeneratorConfig(Config):
@@ -206,14 +203,6 @@ class Generator(Foreteller):
         scores, state = self(Ragged.from_lengths(symbols, [1] * len(symbols)), state)
         return scores, state
 
-    @property
-    def _products(self) -> torch.dtype | None:
-        """What the scores' products are learnt in."""
-        weight, wanted = self.network.head.weight, self.config.softmax
-        if wanted == "auto" and len(weight) >= LARGE and has_fast_bfloat16(weight.device):
-            wanted = "bfloat16"
-        return torch.bfloat16 if wanted == "bfloat16" else None
-
     # ---- the task's protocol ----
 
     def loss(self, batch: Batch, state: State | None = None) -> tuple[Tensor, State | None]:
@@ -226,8 +215,8 @@ class Generator(Foreteller):
         outputs, kept, after = self.network(batch.inputs, state if carries else None, batch.resets)
         order = batch.inputs.time_major
         head = self.network.head
-        wanted = targets[order.gather]
-        loss = linear_cross_entropy(outputs.data, head.weight, head.bias, wanted, products=self._products).total
+        wanted, products = targets[order.gather], learnt_in(self.config.softmax, head.weight)
+        loss = linear_cross_entropy(outputs.data, head.weight, head.bias, wanted, products=products).total
         if self.config.ar:
             loss = loss + self.config.ar * outputs.data.pow(2).mean()
         if self.config.tar and len(order.batch_sizes) > 1:

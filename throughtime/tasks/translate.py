@@ -22,7 +22,7 @@ from throughtime.nn.decoder import Decoder
 from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
 from throughtime.nn.recurrent import Recurrent
-from throughtime.nn.softmax import linear_cross_entropy
+from throughtime.nn.softmax import learnt_in, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
 from throughtime.tasks.targets import Measure, Unlabelled, entropy
@@ -68,6 +68,11 @@ class TranslatorConfig(Config):
     )
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="share of each target that is spread evenly over all symbols"
+    )
+    softmax: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="numbers that the scores are learnt with; auto takes bfloat16 for large vocabularies "
+        "on machines that multiply it in hardware",
     )
 
     def settled_with(self, vocabulary: TwoSidedConfig) -> tuple[TranslatorConfig, TwoSidedConfig]:
@@ -239,7 +244,12 @@ class Translator(nn.Module):
         head = self.decoder.head
         vectors = self._heard(own)
         loss = linear_cross_entropy(
-            vectors, head.weight, head.bias, own.told.values, label_smoothing=self.config.label_smoothing
+            vectors,
+            head.weight,
+            head.bias,
+            own.told.values,
+            label_smoothing=self.config.label_smoothing,
+            products=learnt_in(self.config.softmax, head.weight),
         )
         return loss.total, None
 
