@@ -4,8 +4,9 @@
 
 A set is a file ``benchmarks/quality/SET.toml``: a ``title``, the words of the ``train`` command ({data} is the
 folder of data sets, {unpacked} one with what the archives of ``unpack`` hold and what the script ``prepare`` made of
-it), the ``scores`` to print and the least that is asked of them. Each seed's run is resumed where it stopped, and a
-finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
+it), the ``scores`` to print and the least, or most, that is asked of them. Where a set has several members, they are
+listed in ``each``, {each} stands for one of them in the command, and the scores are their means. Each seed's run is
+resumed where it stopped, and a finished one is not run again. Writes OUT/SET/result.json and OUT/SET/seed-N.log.
 
 With ``--left-out`` each part named in the recipe's table ``left_out`` is taken away alone, by the options beside it,
 and what that costs on the validation and test data is printed; one seed, 1. Writes OUT/SET/left-out.json.
@@ -46,14 +47,14 @@ def main() -> int:
     folder = arguments.out / arguments.set
     folder.mkdir(parents=True, exist_ok=True)
     unpacked = unpack([Path(name.format(data=arguments.data)) for name in recipe.get("unpack", [])], folder / "data")
-    names = {"here": HERE / "quality", "data": arguments.data, "unpacked": unpacked}
+    names = {"here": HERE / "quality", "data": arguments.data, "unpacked": unpacked, "each": "{each}"}
     if "prepare" in recipe and not (folder / "data" / "prepared").exists():
         subprocess.run([sys.executable, *(word.format(**names) for word in recipe["prepare"])], check=True)
         (folder / "data" / "prepared").touch()
     words = [word.format(**names) for word in recipe["train"]] + ["--threads", str(arguments.threads)]
     if arguments.left_out:
         return leave_out(recipe, words, folder)
-    runs = [run(words, folder, seed) for seed in range(1, arguments.seeds + 1)]
+    runs = [run_each(words, folder, seed, recipe) for seed in range(1, arguments.seeds + 1)]
     result = summary(arguments.set, recipe, runs)
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return report(recipe, result)
@@ -87,6 +88,28 @@ def unpack(archives: list[Path], folder: Path) -> Path:
                 members.extractall(folder, filter="data")
             done.touch()
     return folder
+
+
+def run_each(words: list[str], folder: Path, seed: int, recipe: dict[str, Any]) -> dict[str, Any]:
+    """One seed's figures: of a set with several members their means, with each one's own beside them."""
+    if "each" not in recipe:
+        return run(words, folder, seed)
+    found = {}
+    for member in recipe["each"]:
+        own = folder / member
+        own.mkdir(exist_ok=True)
+        found[member] = run([word.replace("{each}", member) for word in words], own, seed)
+    seconds = [figures["seconds"] for figures in found.values()]
+    return {
+        "seed": seed,
+        "command": shlex.join(words),
+        "seconds": None if None in seconds else sum(seconds),
+        "threads": next(iter(found.values()))["threads"],
+        "each": found,
+    } | {
+        part: {score: statistics.mean(value(own[part], score) for own in found.values()) for score in recipe["scores"]}
+        for part in ("valid", "test")
+    }
 
 
 def run(words: list[str], folder: Path, seed: int) -> dict[str, Any]:
@@ -160,16 +183,23 @@ def cpu() -> str:
 
 
 def report(recipe: dict[str, Any], result: dict[str, Any]) -> int:
-    """Print the figures; 1 when one is below what the recipe asks for."""
+    """Print the figures, of each member first; 1 when one is not what the recipe asks for."""
     missed = False
     print(f"\n{result['title']}: {len(result['runs'])} seeds, {result['machine']}")
+    for member in recipe.get("each", ()):
+        shown = (
+            f"{score} {run['each'][member]['test'][score]:.4f}" for run in result["runs"] for score in recipe["scores"]
+        )
+        print(f"  {member:<6} {'   '.join(shown)}")
     for part, scores in result["scores"].items():
         for score, figure in scores.items():
             line = f"  {part:<6} {score:<20} {figure['mean']:.4f} ± {figure['spread']:.4f}"
-            least = recipe.get("at_least", {}).get(score)
-            if part == "test" and least is not None:
-                missed |= figure["mean"] < least
-                line += f"   (at least {least}: {'missed' if figure['mean'] < least else 'reached'})"
+            for asked, sign in (("at_least", 1), ("at_most", -1)):
+                bound = recipe.get(asked, {}).get(score)
+                if part == "test" and bound is not None:
+                    short = sign * figure["mean"] < sign * bound
+                    missed |= short
+                    line += f"   ({asked.replace('_', ' ')} {bound}: {'missed' if short else 'reached'})"
             print(line)
     print(f"  seconds of each command: {result['seconds']}")
     return int(missed)
