@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from throughtime.config import checked
 from throughtime.data import language
-from throughtime.data.language import JOINER, LanguageConfig, LanguageVocabulary
+from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
+from throughtime.data.wording import JOINER
 from throughtime.errors import DataError, ModelError, UsageError
 
 FEW = settings(max_examples=150, deadline=None)

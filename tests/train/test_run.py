@@ -73,7 +73,8 @@ def test_little_data_is_passed_over_until_the_least_updates():
         run.prepare()
     usual, unchanged, more = (run.plan for run in runs)
     assert usual.updates == unchanged.updates == 2 * usual.per_epoch
-    assert more.updates >= 100 > more.updates - more.per_epoch and more.updates % more.per_epoch == 0
+    assert more.updates >= 100 > more.updates - more.per_epoch
+    assert more.updates % more.per_epoch == 0
     assert more.epochs == more.updates // more.per_epoch
 
 

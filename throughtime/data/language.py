@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,38 +15,24 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from throughtime.config import Config
 from throughtime.data.events import EVENTS
-from throughtime.data.vocabulary import EOS, SPECIALS, UNK, read_tokenizer
+from throughtime.data.kinds import BYTE_OF, BYTES, KINDS, Decoder, code_points
+from throughtime.data.vocabulary import EOS, SPECIALS, read_tokenizer
+from throughtime.data.wording import SPLITS, speller, tell_split, words_of
 from throughtime.errors import DataError, ModelError
 from throughtime.storage import write_atomically
 
-__all__ = ["Decoder", "LanguageConfig", "LanguageVocabulary"]
+__all__ = ["LanguageConfig", "LanguageVocabulary"]
 
-JOINER = "￭"
-"""Begins the symbols that stand without a blank before them: the joiner of OpenNMT's tokenizer (Klein et al. 2017)."""
-
-_BYTES = 1 << 8
 _SAMPLE = 1 << 20  # characters of the beginning that tell whether words are already split
-_REMEMBERED = 1 << 19  # words whose symbols are kept at hand
 _COUNTED = 1 << 21  # words, as blanks part them, that are counted at a time: some 400 MB of memory
 
 _MANY_WORDS = 50_000  # WikiText-2's 33,278 whole; the softmax, most of a word model's work, grows with every one
 _MANY_PIECES = 4_000  # a megabyte of English shows each of them some 80 times
 
-# The words of throughtime.data.vocabulary, capitals or not, and every other character but the blank and the newline,
-# so that nothing is lost. The joiner is never part of a run: the symbol of two is one that is joined.
-_MARKS = rf"\w+(?=(?i:n['’]t)\b)|(?i:n['’]t)\b|['’](?i:s|m|re|ve|ll|d)\b|\w+|{JOINER}|(\W)\1*"
-
 # GPT-2's pieces (Radford et al. 2019), with the marks of Indic and other scripts among the letters. A newline stands
 # alone, so that no merge crosses a line's end; blanks and other white space are kept apart, so that what lies between
-# two matches of _RUN is cut alike alone and in its text.
+# two runs, as throughtime.data.kinds cuts them, is cut alike alone and in its text.
 _PIECES = r"\n|'(?:s|t|re|ve|m|ll|d)| ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+| +(?!\S)| |[^\S\n ]+"
-_RUN = re.compile(r"\n| *[^ \n]+| +")
-
-# What stands alone only in text that is already split, and what stands there only in text that is not. French puts
-# blanks before ! ? : ; too, but joins its commas.
-_LOOSE = re.compile(r"[,.;:!?]+|n't|'(?:s|m|re|ve|ll|d)|``|''|-[LR]RB-|<unk>")
-_GLUED = re.compile(r".*\w(?:[,;:!?]+|n't|'(?:s|m|re|ve|ll|d))")
-_SPELT = re.compile(rf"{JOINER}*<(?:pad|sos|eos)>")
 
 
 class LanguageConfig(Config):
@@ -80,8 +64,8 @@ class LanguageConfig(Config):
 
     @model_validator(mode="after")
     def _holds_all_bytes(self) -> LanguageConfig:
-        if self.tokens == "bpe" and self.vocab_size is not None and self.vocab_size < len(SPECIALS) + _BYTES:
-            raise ValueError(f"expected a vocab_size of {len(SPECIALS) + _BYTES} or more, which holds every byte")
+        if self.tokens == "bpe" and self.vocab_size is not None and self.vocab_size < len(SPECIALS) + BYTES:
+            raise ValueError(f"expected a vocab_size of {len(SPECIALS) + BYTES} or more, which holds every byte")
         return self
 
 
@@ -130,7 +114,7 @@ class LanguageVocabulary:
                 f"found {' '.join(self.symbols[:4])} and numbers to {max(numbers.values(), default=0)}"
             )
         try:
-            self._kind = _KINDS[config.tokens](self.symbols, tokenizer, self.dtype)
+            self._kind = KINDS[config.tokens](self.symbols, tokenizer, self.dtype)
         except (KeyError, TypeError) as error:
             raise ModelError(f"expected the symbols of a model of {config.tokens}s, found others ({error})") from error
 
@@ -209,176 +193,13 @@ class LanguageVocabulary:
         return np.array(begins)
 
 
-_Written = tuple[bytes, bool]  # what a symbol writes in UTF-8, and whether a blank stands before it within a line
-
-
-class Decoder:
-    """Text from symbols that come one by one; a character comes out once all its bytes are there.
-
-    Args:
-        written: ``[V]`` what each symbol writes, and whether a blank stands before it within a line.
-
-    >>> vocabulary = LanguageVocabulary.learn(["é"], LanguageConfig(tokens="byte"))
-    >>> decoder = vocabulary.decoder()
-    >>> [decoder.push(symbol) for symbol in vocabulary.encode("né")], decoder.flush()
-    (['n', '', 'é'], '')
-    """
-
-    def __init__(self, written: Sequence[_Written]) -> None:
-        self._written = written
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        self._line_begins = True
-
-    def push(self, symbol: int) -> str:
-        """What this symbol adds to the text."""
-        raw, apart = self._written[symbol]
-        if apart and not self._line_begins:
-            raw = b" " + raw
-        if raw or apart:
-            self._line_begins = raw.endswith(b"\n")
-        return self._utf8.decode(raw)
-
-    def flush(self) -> str:
-        """What is left at the end: U+FFFD for a character that lacks bytes. Another text may follow."""
-        self._line_begins = True
-        return self._utf8.decode(b"", final=True)
-
-
-# ---- the four kinds ----
-
-
-class _Kind(Protocol):
-    written: list[_Written]
-
-    def encode(self, text: str) -> np.ndarray: ...
-
-
-class _Characters:
-    """One symbol a code point, found in a table of all of them."""
-
-    def __init__(self, symbols: Sequence[str], _: Tokenizer, dtype: np.dtype[Any]) -> None:
-        self.table = np.full(0x110000, UNK, dtype)
-        codes = [ord(symbol) for symbol in symbols[len(SPECIALS) :]]
-        self.table[codes] = np.arange(len(SPECIALS), len(symbols))
-        self.written = [*_specials("\ufffd"), *((chr(code).encode(), False) for code in codes)]
-
-    def encode(self, text: str) -> np.ndarray:
-        ids: np.ndarray = self.table[_code_points(text)]
-        return ids
-
-
-class _Bytes:
-    """One symbol a byte of UTF-8."""
-
-    def __init__(self, symbols: Sequence[str], _: Tokenizer, dtype: np.dtype[Any]) -> None:
-        spelt = [_BYTE_OF[symbol] for symbol in symbols[len(SPECIALS) :]]
-        if spelt != list(range(_BYTES)):
-            raise KeyError("not the 256 bytes in order")
-        self.dtype, self.written = dtype, [*_specials("\ufffd"), *((bytes([byte]), False) for byte in spelt)]
-
-    def encode(self, text: str) -> np.ndarray:
-        return np.frombuffer(text.encode(), np.uint8).astype(self.dtype) + len(SPECIALS)
-
-
-class _Remembered:
-    """Symbols of text that is cut into short runs: each distinct run is worked out once."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype, self._known = dtype, dict[str, Sequence[int]]()
-
-    def look_up(self, runs: list[str], work_out: Callable[[list[str]], Iterable[Sequence[int]]]) -> np.ndarray:
-        new = sorted(set(runs) - self._known.keys())
-        if new:
-            if len(self._known) > _REMEMBERED:
-                self._known.clear()
-                new = sorted(set(runs))
-            self._known.update(zip(new, work_out(new), strict=True))
-        return np.fromiter(chain.from_iterable(map(self._known.__getitem__, runs)), self.dtype)
-
-
-class _Pieces:
-    """Byte-pair pieces."""
-
-    def __init__(self, symbols: Sequence[str], tokenizer: Tokenizer, dtype: np.dtype[Any]) -> None:
-        self.tokenizer, self._remembered = tokenizer, _Remembered(dtype)
-        spelt = (bytes(map(_BYTE_OF.__getitem__, symbol)) for symbol in symbols[len(SPECIALS) :])
-        self.written = [*_specials("\ufffd"), *((raw, False) for raw in spelt)]
-
-    def encode(self, text: str) -> np.ndarray:
-        return self._remembered.look_up(_RUN.findall(text), self._work_out)
-
-    def _work_out(self, runs: list[str]) -> Iterator[Sequence[int]]:
-        return (encoding.ids for encoding in self.tokenizer.encode_batch_fast(runs))
-
-
-class _Words:
-    """Words, the ends of lines, and in text that is not yet split also marks and blanks."""
-
-    def __init__(self, symbols: Sequence[str], tokenizer: Tokenizer, dtype: np.dtype[Any]) -> None:
-        self._spell, self._remembered = _speller(tokenizer), _Remembered(dtype)
-        self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
-        self._numbers.setdefault("\r\n", self._numbers["\n"])
-        self._marks = " " in self._numbers
-        self.written = [*_specials(""), *map(self._write, symbols[len(SPECIALS) :])]
-        self.written[UNK] = (b"<unk>", True)
-
-    def encode(self, text: str) -> np.ndarray:
-        return self._without_empty_lines(self._remembered.look_up(_words(text), self._work_out))
-
-    def _work_out(self, words: list[str]) -> Iterator[Sequence[int]]:
-        return ([self._numbers.get(symbol, UNK) for symbol in self._spell(word)] for word in words)
-
-    def _without_empty_lines(self, ids: np.ndarray) -> np.ndarray:
-        """An empty line comes as one empty word between two ends of lines: its end alone says as much."""
-        if not self._marks:
-            return ids
-        ends = np.ones(len(ids) + 2, bool)
-        ends[1:-1] = (ids == self._numbers["\n"]) | (ids == self._numbers["\r\n"])
-        kept: np.ndarray = ids[(ids != self._numbers[" "]) | ~ends[:-2] | ~ends[2:]]
-        return kept
-
-    def _write(self, symbol: str) -> _Written:
-        if symbol in ("\n", "\r\n"):
-            return symbol.encode(), False
-        if not self._marks:
-            return symbol[_SPELT.fullmatch(symbol) is not None :].encode(), True
-        joined = symbol.startswith(JOINER) and len(symbol) > 1
-        return symbol[joined:].strip(" ").encode(), not joined
-
-
-class _Events:
-    """One symbol for each word that tells of music."""
-
-    def __init__(self, symbols: Sequence[str], _: Tokenizer, dtype: np.dtype[Any]) -> None:
-        self.dtype, self._numbers = dtype, {symbol: number for number, symbol in enumerate(symbols)}
-        self.written = [*_specials("<unk>"), *((symbol.encode(), True) for symbol in symbols[len(SPECIALS) :])]
-
-    def encode(self, text: str) -> np.ndarray:
-        return np.fromiter((self._numbers.get(event, UNK) for event in text.split()), self.dtype)
-
-
-_KINDS: dict[str, Callable[[Sequence[str], Tokenizer, np.dtype[Any]], _Kind]] = {
-    "char": _Characters,
-    "byte": _Bytes,
-    "word": _Words,
-    "bpe": _Pieces,
-    "event": _Events,
-}
-
-
-def _specials(unknown: str) -> list[_Written]:
-    written = [(b"", False)] * len(SPECIALS)
-    written[UNK] = (unknown.encode(), False)
-    return written
-
-
 # ---- learning them ----
 
 
 def _learn_characters(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokenizer, str]:
     counts = np.zeros(0x110000, np.int64)
     for piece in pieces:
-        found = np.bincount(_code_points(piece))
+        found = np.bincount(code_points(piece))
         counts[: len(found)] += found
     kept = np.flatnonzero(counts >= (config.min_count or 1))
     kept = kept[np.argsort(-counts[kept], kind="stable")]
@@ -393,7 +214,7 @@ def _learn_bytes(pieces: Iterable[str], _: LanguageConfig) -> tuple[Tokenizer, s
     """There is nothing to learn, but a text there must be."""
     for _piece in pieces:
         pass
-    numbers = {symbol: number for number, symbol in enumerate((*SPECIALS, *_BYTE_OF))}
+    numbers = {symbol: number for number, symbol in enumerate((*SPECIALS, *BYTE_OF))}
     tokenizer = Tokenizer(models.BPE(numbers, []))
     tokenizer.add_special_tokens(list(SPECIALS))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -423,7 +244,7 @@ def _learn_pieces(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeni
         vocab_size=config.vocab_size or _MANY_PIECES,
         min_frequency=config.min_count or 2,  # a pair that is seen once would make each word of a short text a piece
         special_tokens=list(SPECIALS),
-        initial_alphabet=list(_BYTE_OF),
+        initial_alphabet=list(BYTE_OF),
         show_progress=False,
     )
     tokenizer.train_from_iterator(chain.from_iterable(piece.split("\n") for piece in pieces), trainer)
@@ -435,16 +256,16 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
     begun: list[str] = []
     while sum(map(len, begun)) < _SAMPLE and (piece := next(pieces, None)) is not None:
         begun.append(piece)
-    split, told = _tell_split("".join(begun)[:_SAMPLE]) if config.split == "auto" else (config.split, "")
+    split, told = tell_split("".join(begun)[:_SAMPLE]) if config.split == "auto" else (config.split, "")
     shape = Tokenizer(models.WordLevel({}, unk_token="<unk>"))
-    shape.pre_tokenizer = _SPLITS[split]
+    shape.pre_tokenizer = SPLITS[split]
 
     found: Counter[str] = Counter()
     for piece in chain(begun, pieces):
-        found.update(_words(piece))
+        found.update(words_of(piece))
         if len(found) > _COUNTED:
             _forget_rare(found)
-    spell, counts = _speller(shape), Counter[str]()
+    spell, counts = speller(shape), Counter[str]()
     for word, count in found.items():
         for symbol in spell(word):
             counts[symbol] += count
@@ -467,7 +288,6 @@ _LEARN = {
     "bpe": _learn_pieces,
     "event": _learn_events,
 }
-_SPLITS = {"blanks": pre_tokenizers.WhitespaceSplit(), "marks": pre_tokenizers.Split(Regex(_MARKS), "isolated")}
 
 
 def _forget_rare(found: Counter[str]) -> None:
@@ -490,44 +310,6 @@ def _listed(symbols: Iterable[str], min_count: int, config: LanguageConfig, alwa
     return tokenizer
 
 
-def _tell_split(sample: str) -> tuple[Literal["blanks", "marks"], str]:
-    """Whether a text is already split into words at its blanks, and why, in words."""
-    words = sample.split()
-    loose = sum(_LOOSE.fullmatch(word) is not None for word in words)
-    glued = sum(_GLUED.fullmatch(word) is not None for word in words)
-    seen = f"in its beginning {loose:,} marks and endings stand alone, {glued:,} are joined to a word"
-    if loose > 20 * glued:
-        return "blanks", f"words end at blanks alone, since the text is already split: {seen}"
-    return "marks", f"words end at blanks and at marks: {seen}"
-
-
-# ---- the parts of a text ----
-
-
-def _words(text: str) -> list[str]:
-    r"""Lines' words and ends, cut at every single blank: ``["a", "", "b", "\n", …]`` for ``"a  b\n…"``."""
-    return text.replace("\n", " \n ").replace("\r \n ", " \r\n ").split(" ")
-
-
-def _speller(tokenizer: Tokenizer) -> Callable[[str], list[str]]:
-    """What gives the symbols of a word as `_words` cuts it."""
-    cut = tokenizer.pre_tokenizer.pre_tokenize_str
-
-    def at_blanks(word: str) -> list[str]:
-        if word in ("\n", "\r\n"):
-            return [word]
-        # One that spells a special symbol is set apart by a joiner.
-        return [JOINER + part if _SPELT.fullmatch(part) else part for part, _ in cut(word)]
-
-    def at_marks(word: str) -> list[str]:
-        if word in ("\n", "\r\n", ""):
-            return [word or " "]
-        first, *others = (part for part, _ in cut(word))
-        return [first, *(JOINER + part for part in others)]
-
-    return at_blanks if isinstance(tokenizer.pre_tokenizer, pre_tokenizers.WhitespaceSplit) else at_marks
-
-
 def _read(text: str, config: LanguageConfig) -> str:
     if not text.isascii():
         try:
@@ -544,19 +326,3 @@ def _not_blank(pieces: Iterable[str]) -> Iterator[str]:
         yield piece
     if blank:
         raise DataError(f"expected text, found {'only blanks' if size else 'an empty one'}")
-
-
-def _code_points(text: str) -> np.ndarray:
-    if text.isascii():
-        return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
-
-
-def _byte_characters() -> dict[str, int]:
-    """The characters that stand for the bytes 0 to 255 in byte-level symbols: GPT-2's, all of them visible."""
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = (code for code in range(_BYTES, 2 * _BYTES))
-    return {chr(byte if byte in visible else next(others)): byte for byte in range(_BYTES)}
-
-
-_BYTE_OF = _byte_characters()

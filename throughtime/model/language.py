@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from throughtime.data.batches import Batch, Batched, Dataset
-from throughtime.data.language import Decoder, LanguageVocabulary
+from throughtime.data.kinds import Decoder
+from throughtime.data.language import LanguageVocabulary
 from throughtime.data.passages import Documents, encode_lines, encode_passages
 from throughtime.data.streams import Streams
 from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
