@@ -88,8 +88,9 @@ class TranslatorModel(Model):
         found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
         said = [row for row, text in enumerate(texts) if text.strip()]
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
+        search = self.task.searcher(beam, n_best)
         for batch in Batches(Dataset(sources), DECODED, device=self.device) if said else ():
-            best = self.task.search(batch.inputs, beam, n_best)
+            best = search(batch.inputs)
             limits = beam.limits(batch.inputs.lengths - 1).tolist()
             for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
                 found[said[row]] = [self._answer(own, limit) for own in hypotheses]

@@ -15,6 +15,7 @@ from throughtime.nn.init import initialise_recurrent
 from throughtime.nn.language import LanguageNetwork, own_state
 from throughtime.nn.linear import Linear
 from throughtime.nn.recurrent import Recurrent
+from throughtime.nn.speaker import Speaker
 from throughtime.ops import run_through_time
 from throughtime.ragged import Ragged, reorder
 
@@ -172,6 +173,10 @@ class Decoder(nn.Module):
         decoded = self(Ragged.from_lengths(symbols, [1] * len(symbols)), memory, state, rows)
         scores: Tensor = self.head(decoded.outputs.values)
         return scores, decoded.state
+
+    def speaker(self) -> Speaker:
+        """Make it run a step at a time, without dropout, for rows that come and go: see :class:`Speaker`."""
+        return Speaker(self)
 
     def _attended(self, hidden: Tensor, rows: Tensor, memory: Memory) -> tuple[Tensor, Ragged]:
         context, weights = self.attention(hidden, rows, memory)

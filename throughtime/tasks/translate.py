@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -302,26 +302,37 @@ class Translator(nn.Module):
 
     def search(self, sources: Ragged, beam: BeamConfig, n_best: int = 1) -> list[list[Hypothesis]]:
         """The best answers for each of ``B`` sources, symbols with ``<eos>`` last, best first."""
-        with answering(self):
-            outputs, final, _ = self.encoder(sources)
-            memory = self.decoder.remember(outputs)
+        return self.searcher(beam, n_best)(sources)
+
+    def searcher(self, beam: BeamConfig, n_best: int = 1) -> Callable[[Ragged], list[list[Hypothesis]]]:
+        """The same for one batch after another, with what all of them share made once; not to be kept for later."""
+        speaker = self.decoder.speaker()
+
+        def search(sources: Ragged) -> list[list[Hypothesis]]:
+            order = torch.argsort(sources.lengths, stable=True)  # as the memory has them: nothing is to be arranged
+            with answering(self):
+                outputs, final, _ = self.encoder(sources.take(order))
+                memory = speaker.remember(outputs)
 
             def step(symbols: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
                 *own, rows = state
-                scores, after = self.decoder.step(symbols.to(final.device), memory, tuple(own), rows[0])
+                scores, after = speaker(symbols.to(final.device), memory, tuple(own), rows[0])
                 return scores, (*after, rows)
 
-            return beam_search(
+            found = beam_search(
                 step,
                 (*self.decoder.start(final), torch.arange(len(sources))[None]),
                 begin=SOS,
                 end=EOS,
-                limits=beam.limits(sources.lengths - 1),
+                limits=beam.limits(sources.lengths[order] - 1),
                 beam=beam.beam,
                 n_best=n_best,
                 length_penalty=beam.length_penalty,
                 banned=UNSAID,
             )
+            return [found[place] for place in torch.argsort(order).tolist()]
+
+        return search
 
     def looked(self, own: Sequences) -> Ragged:
         """For each symbol of the targets the weights of its source's steps, without dropout."""
