@@ -139,7 +139,7 @@ class Data:
         with torch.no_grad():
             nn.init.normal_(task.decoder.head.bias)  # else all symbols are as probable
             task.decoder.head.bias[EOS] = -30
-        batches = Batches(Dataset(encode_side(self.sources, self.vocabulary.source)), DECODED)
+        batches = Batches(Dataset(encode_side(self.sources, self.vocabulary.source)), DECODED // beam)
         config = AsLong(beam=beam)
 
         def ours() -> list[Hypothesis]:

@@ -23,8 +23,8 @@ from throughtime.train.config import TrainConfig
 
 __all__ = ["Answer", "Looked", "TranslatorModel"]
 
-DECODED = 1024
-"""Symbols of sources that are answered at a time; a beam has several rows for each."""
+DECODED = 8192
+"""Symbols of sources that are answered at a time, each counted as often as the beam has rows for it."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class TranslatorModel(Model):
         said = [row for row, text in enumerate(texts) if text.strip()]
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
         search = self.task.searcher(beam, n_best)
-        for batch in Batches(Dataset(sources), DECODED, device=self.device) if said else ():
+        for batch in Batches(Dataset(sources), max(1, DECODED // beam.beam), device=self.device) if said else ():
             best = search(batch.inputs)
             limits = beam.limits(batch.inputs.lengths - 1).tolist()
             for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
