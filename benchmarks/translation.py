@@ -63,7 +63,9 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("pieces", "multi30k_en_de/train", "multi30k_en_de/test_2016_flickr", {"source": "en", "target": "de"}, 300, {}),
+    Case(
+        "pieces", "multi30k_en_de/train", "multi30k_en_de/test_2016_flickr", {"source": "en", "target": "de"}, 300, {}
+    ),
     Case("letters", "cmudict/cmudict.dict.gz", "", {}, 1000, {}),
     Case("letters, GRU", "cmudict/cmudict.dict.gz", "", {}, 1000, {"cell": "gru"}),
 ]
@@ -184,9 +186,7 @@ def seconds(program: Program) -> float:
 def check(ours: list[Hypothesis], theirs: list[Hypothesis]) -> None:
     """All but the same answers, with the same scores: of two that are as probable rounding chooses."""
     same = [
-        abs(our.score - their.score)
-        for our, their in zip(ours, theirs, strict=True)
-        if our.symbols == their.symbols
+        abs(our.score - their.score) for our, their in zip(ours, theirs, strict=True) if our.symbols == their.symbols
     ]
     if len(same) < 0.97 * len(ours) or max(same) > CLOSE:
         sys.exit(f"expected the same answers, found {len(same)} of {len(ours)}, and scores off by {max(same):.1e}")

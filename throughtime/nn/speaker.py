@@ -1,13 +1,16 @@
-"""A decoder that runs one step at a time for rows that come and go, with what all steps share made once: for searches."""
+"""A decoder that runs one step at a time with what all of them share made once: for searches."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from throughtime.ops import FixedLinear, layer
+from throughtime.nn.copying import copied, mixed
+from throughtime.ops import FixedLinear, layer, linear
 from throughtime.ops.attention import Memory, attend
 from throughtime.ragged import Ragged
 
@@ -26,8 +29,8 @@ class Speaker:
     What it answers is what :meth:`Decoder.step` answers, with less work for each step:
 
     - what the input's weights make of a symbol is looked up, once as many were asked for as there are;
-    - of the attentional vector ``tanh(W [c; h])`` the half that is made of the source, linear in the context's steps, is
-      made once for each of these;
+    - of the attentional vector ``tanh(W [c; h])`` the half that is made of the context is linear in the source's steps,
+      and made once for each of these;
     - weights lie as products read them, and sources of equal length are looked at together.
 
     It holds copies of most weights: when the decoder has learnt more, another is to be made.
@@ -45,26 +48,33 @@ class Speaker:
 
     @torch.no_grad()
     def __init__(self, decoder: Decoder) -> None:
-        self._attention, self._feeding = decoder.attention, decoder.input_feeding
-        size = decoder.combine.out_features
-        of_context, of_hidden = decoder.combine.weight.split([decoder.bridge.in_features, size], dim=1)
-        self._of_context, self._of_hidden = FixedLinear(of_context), FixedLinear(of_hidden)
-        self._head = FixedLinear(decoder.head.weight, decoder.head.bias)
-        first, *others = decoder.network.recurrences
-        self._first, self._others = _Cell(first, given=True), [_Cell(own) for own in others]
+        self._attention, self._coverage = decoder.attention, decoder.coverage
+        self._feeding, self._copying = decoder.input_feeding, decoder.gate is not None
+        self._size, context = decoder.combine.out_features, decoder.bridge.in_features
         assert decoder.network.embedding is not None
         self._embedding = decoder.network.embedding.weight.detach()
+        embedded = self._embedding.shape[1]
+        made, bias = decoder.combine.weight, None
+        if decoder.gate is not None:  # one number more, which reads the symbol, too
+            *own, of_read = decoder.gate.weight.split([context, self._size, embedded], dim=1)
+            made, bias = torch.cat([made, torch.cat(own, dim=1)]), F.pad(decoder.gate.bias, (self._size, 0))
+            self._gates = linear(self._embedding, of_read).squeeze(1)
+        of_context, of_hidden = made.split([context, self._size], dim=1)
+        self._of_context, self._of_hidden = FixedLinear(of_context), FixedLinear(of_hidden, bias)
+        self._head = FixedLinear(decoder.head.weight, decoder.head.bias)
+        first, *others = decoder.network.recurrences
+        self._cells = [_Cell(first, given=True), *map(_Cell, others)]
         weight, bias = first.get_parameter("weight_ih_l0"), first.get_parameter("bias_ih_l0")
-        of_symbol, of_fed = weight.split([self._embedding.shape[1], weight.shape[1] - self._embedding.shape[1]], dim=1)
+        of_symbol, of_fed = weight.split([embedded, weight.shape[1] - embedded], dim=1)
         self._of_symbol, self._of_fed = FixedLinear(of_symbol, bias), FixedLinear(of_fed)
         self._asked = 0
         self._table: Tensor | None = None
 
     @torch.no_grad()
-    def remember(self, sources: Ragged) -> Memory:
-        """What will be looked at, of the encoder's outputs ``[M, K]`` for ``B`` sources: see :class:`Decoder`."""
+    def remember(self, sources: Ragged, symbols: Ragged | None = None) -> Memory:
+        """What will be looked at, as :meth:`Decoder.remember` is told of it; for this speaker alone."""
         keys = sources if self._attention.key is None else sources.with_values(self._attention.key(sources.values))
-        return Memory.of(keys, sources.with_values(self._of_context(sources.values)))
+        return replace(Memory.of(keys, sources.with_values(self._of_context(sources.values))), symbols=symbols)
 
     @torch.no_grad()
     def __call__(self, symbols: Tensor, memory: Memory, state: State, rows: Tensor) -> tuple[Tensor, State]:
@@ -76,20 +86,28 @@ class Speaker:
             state: of each row, as :meth:`Decoder.start` gives it.
             rows: ``[R]`` the source that each row looks at, on the CPU.
         """
-        data = self._input(symbols)
+        hidden, given, after = self._input(symbols), iter(state), list[Tensor]()
+        states = [[next(given) for _ in cell.states] for cell in self._cells]
         if self._feeding:
-            *state, fed = state
-            data += self._of_fed(fed[0])
-        hidden, after = self._first(data, state[: len(self._first.states)])
-        for place, cell in enumerate(self._others, 1):
-            begin = place * len(cell.states)
-            hidden, own = cell(hidden, state[begin : begin + len(cell.states)])
-            after += own
+            hidden += self._of_fed(next(given)[0])
+        for cell, own in zip(self._cells, states, strict=True):
+            hidden, final = cell(hidden, tuple(own))
+            after += final
+        context, weights, covered = self._look(hidden, rows, memory, *(part[0] for part in given))
+        made = context.add_(self._of_hidden(hidden))
+        vectors = made[:, : self._size].tanh()
+        scores = self._head(vectors)
+        if self._copying:
+            gates = made[:, self._size] + self._gates.index_select(0, symbols)
+            scores = mixed(scores, gates, weights, copied(memory, rows))
+        return scores, (*after, *([vectors[None]] if self._feeding else []), *covered)
+
+    def _look(self, hidden: Tensor, rows: Tensor, memory: Memory, *so_far: Tensor) -> tuple[Tensor, Ragged, State]:
+        if self._coverage is not None:
+            found = self._coverage(self._attention, hidden, rows, memory, *so_far)
+            return found.context, found.weights, (found.so_far[None],)
         query = self._attention.query
-        asked = hidden if query is None else query(hidden)
-        seen = attend(asked, rows, memory, self._attention.vector, alone=False).context
-        vectors = seen.add_(self._of_hidden(hidden)).tanh_()
-        return self._head(vectors), (*after, vectors[None]) if self._feeding else after
+        return *attend(hidden if query is None else query(hidden), rows, memory, self._attention.vector, alone=False), ()
 
     def _input(self, symbols: Tensor) -> Tensor:
         """``[R, G·H]``: what the input's weights make of the symbols."""

@@ -69,12 +69,14 @@ class Memory:
         values: ``[M, K]``, likewise.
         places: ``[B]`` where each sequence stands, on the CPU.
         lengths: the sequences' steps, in the arrangement.
+        symbols: ``[M]`` what stands at the steps, the sequences in their own order, where someone has use for it.
     """
 
     keys: Tensor
     values: Tensor
     places: Tensor
     lengths: list[int]
+    symbols: Ragged | None = None
 
     @classmethod
     def of(cls, keys: Ragged, values: Ragged, queries: Tensor | None = None) -> Memory:
@@ -161,7 +163,7 @@ def attend(
 def _in_order(
     queries: Tensor, places: Tensor, sizes: list[tuple[int, int]], memory: Memory, vector: Tensor | None, alone: bool
 ) -> Attended:
-    """:func:`attend` of queries that stand in the memory's arrangement; ``sizes`` are each sequence's queries, steps."""
+    """As :func:`attend`, of queries in the memory's arrangement; ``sizes`` are each sequence's queries and steps."""
     if alone and not torch.is_grad_enabled():
         context, flat = _one_by_one(queries, memory, vector, [Block(1, *own) for own in sizes])
     else:
