@@ -26,7 +26,8 @@ def translator(**settings):
     torch.manual_seed(4)
     small = {"hidden_size": 6, "embedding_size": 6, "dropout": 0, "label_smoothing": 0, "word_dropout": 0}
     config = TranslatorConfig(**(small | settings))
-    return Translator(config, 10, 11, Translations.learn([0, 0, 0, 5, *[2] * 7], ("char", "char")))
+    targets = Translations.learn([0, 0, 0, 5, *[2] * 7], ("char", "char"))
+    return Translator(config, 10, 11, targets, copies=COPIES)
 
 
 def data():
@@ -38,7 +39,8 @@ def data():
 def scores_by_hand(task, source, heard):
     """``[T, V]``, one pair alone and a step at a time."""
     outputs, final, _ = task.encoder(Ragged.from_list([source]))
-    memory, state, found = task.decoder.remember(outputs), task.decoder.start(final), []
+    memory = task.decoder.remember(outputs, symbols=Ragged.from_list([COPIES[source]]))
+    state, found = task.decoder.start(final, memory), []
     for symbol in heard:
         scores, state = task.decoder.step(torch.tensor([symbol]), memory, state)
         found.append(scores)
@@ -56,7 +58,11 @@ NETWORKS = [
     {"cell": "gru", "num_layers": 2, "attention": "additive", "tie_weights": False},
     {"cell": "lstm", "attention": "dot"},
     {"cell": "lstm", "num_layers": 2, "input_feeding": True},
+    {"cell": "gru", "copying": True},
+    {"cell": "lstm", "attention": "additive", "copying": True, "coverage": True, "coverage_weight": 0.0},
 ]
+COPIES = torch.tensor([1, 1, 1, 3, 4, 1, 9, 5, 1, 10])
+"""What each symbol of the sources is in the targets."""
 
 
 @pytest.mark.parametrize("settings", NETWORKS)

@@ -74,8 +74,13 @@ def copy_cross_entropy(
     for begin in range(0, len(hidden), chunk):
         rows = slice(begin, min(begin + chunk, len(hidden)))
         given = hidden[rows], gates[rows], weights.values[begins[rows.start] : begins[rows.stop]], rows
-        found.append(checkpoint(losses, *given, use_reentrant=False) if torch.is_grad_enabled() else losses(*given))
+        found.append(
+            checkpoint(losses, *given, use_reentrant=False, preserve_rng_state=False)
+            if torch.is_grad_enabled()
+            else losses(*given)
+        )
     return torch.cat(found)
+
 
 def copied(memory: Memory, rows: Tensor) -> Ragged:
     """What is said where the steps of each row's source are copied.

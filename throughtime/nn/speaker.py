@@ -107,7 +107,9 @@ class Speaker:
             found = self._coverage(self._attention, hidden, rows, memory, *so_far)
             return found.context, found.weights, (found.so_far[None],)
         query = self._attention.query
-        return *attend(hidden if query is None else query(hidden), rows, memory, self._attention.vector, alone=False), ()
+        return *attend(
+            hidden if query is None else query(hidden), rows, memory, self._attention.vector, alone=False
+        ), ()
 
     def _input(self, symbols: Tensor) -> Tensor:
         """``[R, G·H]``: what the input's weights make of the symbols."""
