@@ -1,14 +1,14 @@
 """Answers a second of a translator, beside our own beam search on torch.nn; and what input feeding costs in training.
 
-    python benchmarks/translation.py --data FOLDER [--threads 2] [--rounds 7] [--only WORD] [--out build/translation.json]
+    python benchmarks/translation.py --data FOLDER [--threads 2] [--rounds 7] [--only WORD] [--out FILE]
 
 Answering: the plain defaults at the sizes of Multi30k (English to German in pieces) and of CMUdict (letters to phones),
 with a beam of 5 and without (the most probable symbol each time). Ours is ``Translator.searcher``, batches as a model
 makes them; theirs the same ``beam_search`` over the same batches with a network as one writes it on torch.nn: nn.LSTM
 over packed sequences, then nn.LSTMCell or nn.LSTM a step at a time (whichever is the quicker here), attention with
-torch.bmm over padded keys and values that are gathered when rows change, and nn.Linear. Weights are as they begin; an end
-is ruled out, so that an answer is as long as its source. Both are timed only after their answers agree: the same scores,
-and the same symbols but where rounding tips the scales.
+torch.bmm over padded keys and values that are gathered when rows change, and nn.Linear. Weights are as they begin; an
+end is ruled out, so that an answer is as long as its source. Both are timed only after their answers agree, but for
+answers as probable as others, of which rounding chooses.
 
 Learning: an update's loss and gradients with attention after the recurrence, and with input feeding: ours alone.
 

@@ -80,6 +80,23 @@ def test_the_loss_is_that_of_each_symbol_told_by_itself(settings, smoothing):
         torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
 
 
+def test_looking_twice_is_blamed():
+    (batch,) = PairBatches(data(), 1000)
+    losses = [translator(coverage=True, coverage_weight=weight).loss(batch)[0] for weight in (0.0, 1.0, 3.0)]
+    task = translator(coverage=True)
+    memory, start = task._remembered(batch.inputs)
+    seen = task.decoder(batch.inputs.heard, memory, start).weights
+    blame = 0.0
+    for row, length in enumerate(batch.inputs.heard.lengths.tolist()):
+        begin = int(batch.inputs.heard.offsets[row])
+        looks = torch.stack([seen[begin + place] for place in range(length)])
+        before = looks.cumsum(0) - looks
+        blame += torch.minimum(looks, before).sum().item()
+    blame /= sum(map(len, TARGETS))
+    assert blame > 0.1
+    assert [(loss - losses[0]).item() for loss in losses] == pytest.approx([0, blame, 3 * blame], abs=1e-5)
+
+
 @pytest.mark.parametrize("budget", [1, 12, 1000])
 def test_what_is_measured_is_the_same_in_all_batches(budget):
     task = translator(label_smoothing=0.3)
@@ -163,3 +180,5 @@ def test_sizes_that_do_not_fit_are_refused():
         TranslatorConfig(hidden_size=7).settled_with(TwoSidedConfig(tokens="bpe"))
     with pytest.raises(UsageError, match="--attention dot: expected --embedding-size and --hidden-size to be one"):
         TranslatorConfig(attention="dot", embedding_size=8).settled_with(TwoSidedConfig(tokens="bpe"))
+    with pytest.raises(UsageError, match="--softmax bfloat16: expected no --copying"):
+        TranslatorConfig(copying=True, softmax="bfloat16").settled_with(TwoSidedConfig(tokens="bpe"))

@@ -216,7 +216,7 @@ def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     whole = scores.shape[1] // BLOCK
     if whole < 4 * count:
-        return scores.topk(count, dim=1)  # type: ignore[return-value]
+        return scores.topk(count, dim=1)
     blocks = scores[:, : whole * BLOCK].unflatten(1, (whole, BLOCK))
     best = blocks.amax(2).topk(count, dim=1, sorted=False).indices
     some = blocks.gather(1, best[:, :, None].expand(-1, -1, BLOCK)).flatten(1)

@@ -185,7 +185,10 @@ class TranslatorModel(Model):
         cell = {"elman": "Elman RNNs", "lstm": "LSTMs", "gru": "GRUs"}[network.cell]
         layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
         feeding = ", which it is told of at the next step" if network.input_feeding else ""
+        coverage = ", knows where it has looked" if network.coverage else ""
+        copying = " and copies what it looks at" if network.copying else ""
         return (
             f"{cell} with {layers}{network.hidden_size} units that read a source both ways and answer it, "
-            f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding} ({self.parameters:,} weights)"
+            f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding}{coverage}{copying} "
+            f"({self.parameters:,} weights)"
         )

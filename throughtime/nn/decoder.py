@@ -25,8 +25,8 @@ from throughtime.ragged import Ragged, reorder
 __all__ = ["Decoded", "Decoder", "State"]
 
 State = tuple[Tensor, ...]
-"""``h`` of each layer, or ``h`` and ``c``, then with input feeding the last attentional vector, then with coverage the sum
-of the weights so far: ``[1, B, ·]`` each."""
+"""``h`` of each layer, or ``h`` and ``c``, then with input feeding the last attentional vector, then with coverage the
+sum of the weights so far: ``[1, B, ·]`` each."""
 
 
 class Decoded(NamedTuple):
@@ -67,7 +67,7 @@ class Decoder(nn.Module):
       how much each of the source's steps was looked at (See, Liu & Manning 2017, section 2.3).
 
     With ``copying``, symbols are also taken from the source (section 2.2 there). What comes next is then scored by
-    :meth:`scores`, of which ``head`` is a part; the gate sees the context, ``h`` and the last symbol's embedding (eq. 8).
+    :meth:`scores`, of which ``head`` is a part; the gate sees the context, ``h`` and what is read (eq. 8).
 
     Args:
         num_symbols: size of the target's vocabulary, ``V``.

@@ -69,8 +69,8 @@ class TranslatorConfig(Config):
     )
     coverage: bool = Field(
         False,
-        description="tell attention how much it has looked at each of the source's steps (section 2.3 there), and blame "
-        "it for looking twice; it then learns a step at a time",
+        description="tell attention how much it has looked at each of the source's steps (section 2.3 there), and "
+        "blame it for looking twice; it then learns a step at a time",
     )
     coverage_weight: float = Field(1.0, ge=0, description="what looking twice counts, beside the loss of what is said")
     tie_weights: bool = Field(
