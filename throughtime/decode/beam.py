@@ -20,6 +20,9 @@ __all__ = ["BeamConfig", "Hypothesis", "beam_search"]
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
+BLOCK = 32
+"""Scores whose largest is found first."""
+
 
 class BeamConfig(Config):
     """How the best answer is searched for."""
@@ -113,9 +116,7 @@ def beam_search(
     symbols, so_far, said = torch.full_like(owner, begin), owner.double() * 0, owner.new_empty(len(limit), 0)
     for length in range(max(limit, default=-1) + 1):
         scores, state = step(symbols, state)
-        rows, symbols, totals = _candidates(
-            scores, so_far, owner, beam + 1, banned, _forced(length, limits, prefixes, end)
-        )
+        rows, symbols, totals = _candidates(scores, so_far, owner, beam, banned, _forced(length, limits, prefixes, end))
         owned = owner[rows]
         ends = symbols == end
         answers = (ends & (_place(owned, torch.ones_like(ends)) < beam)).nonzero().flatten()
@@ -164,14 +165,16 @@ def _forced(length: int, limits: Tensor, prefixes: Sequence[Sequence[int]] | Non
 
 
 def _candidates(
-    scores: Tensor, so_far: Tensor, owner: Tensor, count: int, banned: Sequence[int], forced: Tensor
+    scores: Tensor, so_far: Tensor, owner: Tensor, beam: int, banned: Sequence[int], forced: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The best continuations of each row, those of a sentence together and best first: row, symbol, log-probability.
+    """The best continuations of each sentence, best first: row, symbol, log-probability.
 
-    Within a row only the scores are compared, so that rounding makes no equals of what was not.
+    There are twice as many as the beam, since each row may end. Within a row only the scores are compared, so that
+    rounding makes no equals of what was not.
     """
-    count = min(count + len(banned), scores.shape[1])
+    count = min(beam + 1 + len(banned), scores.shape[1])
     values, symbols = _top(scores, count)
+    sums = _log_sums(scores, values[:, :1], symbols[:, :1])
     values, symbols = values.cpu().double(), symbols.cpu()
     if bool(values.isnan().any()):
         raise ValueError("expected scores that are numbers, found NaN")
@@ -184,18 +187,21 @@ def _candidates(
         first = torch.arange(count) == 0
         symbols = torch.where(must[:, None], only[:, None], symbols)
         values = torch.where(must[:, None], torch.where(first, own, -torch.inf), values)
-    values += (so_far - scores.logsumexp(1).cpu().double())[:, None]
-    rows = torch.arange(len(scores)).repeat_interleave(count)
-    values, symbols = values.flatten(), symbols.flatten()
-    possible = (values > -torch.inf).nonzero().flatten()
-    order = possible[torch.argsort(values[possible], descending=True, stable=True)]
-    order = order[torch.argsort(owner[rows[order]], stable=True)]
-    return rows[order], symbols[order], values[order]
+    values += (so_far - sums.cpu().double())[:, None]
+    place = _place(owner, torch.ones_like(owner, dtype=torch.bool))
+    begins = (place == 0).nonzero().flatten()
+    sentence = (place == 0).cumsum(0) - 1
+    table = values.new_full((len(begins), beam, count), -torch.inf)
+    table[sentence, place] = values
+    totals, order = table.flatten(1).sort(dim=1, descending=True, stable=True)
+    possible = totals[:, : 2 * beam] > -torch.inf
+    rows = (begins[:, None] + order[:, : 2 * beam] // count)[possible]
+    return rows, symbols[rows, order[:, : 2 * beam][possible] % count], totals[:, : 2 * beam][possible]
 
 
 def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` largest of each row of ``scores [R, V]``, largest first, of equals the lower number first."""
-    values, symbols = scores.topk(min(count + 1, scores.shape[1]), dim=1)
+    values, symbols = _largest(scores, min(count + 1, scores.shape[1]))
     equals = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
     rows = equals.any(1).nonzero().flatten()
     values, symbols = values[:, :count], symbols[:, :count]
@@ -204,6 +210,28 @@ def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
         symbols[rows] = own.argsort(dim=1, descending=True, stable=True)[:, :count]
         values[rows] = own.gather(1, symbols[rows])
     return values, symbols
+
+
+def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``topk`` of each row of ``scores [R, V]``, which is slow where few of many are sought.
+
+    They are in those blocks of a row whose largest are the largest: one pass finds these, and only they are sorted.
+    """
+    whole = scores.shape[1] // BLOCK
+    if whole < 4 * count:
+        return scores.topk(count, dim=1)
+    blocks = scores[:, : whole * BLOCK].unflatten(1, (whole, BLOCK))
+    best = blocks.amax(2).topk(count, dim=1, sorted=False).indices
+    some = blocks.gather(1, best[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
+    values, places = torch.cat([some, scores[:, whole * BLOCK :]], dim=1).topk(count, dim=1)
+    begins = torch.cat([best, best.new_full((len(best), 1), whole)], dim=1) * BLOCK
+    block = (places // BLOCK).clamp(max=count)
+    return values, begins.gather(1, block) + places - block * BLOCK
+
+
+def _log_sums(scores: Tensor, largest: Tensor, symbols: Tensor) -> Tensor:
+    """``[R]``: ``logsumexp`` of each row, from how probable its largest ``[R, 1]`` is: a softmax is the quicker."""
+    return (largest - scores.softmax(1).gather(1, symbols).log()).squeeze(1)
 
 
 def _place(owner: Tensor, counted: Tensor) -> Tensor:
@@ -224,11 +252,10 @@ def _done(
     found: list[list[Hypothesis]], owner: Tensor, totals: Tensor, least: list[float], beam: int, n_best: int
 ) -> Tensor:
     """``[B]``: whether a sentence is done, given its live beginnings and their log-probabilities, best first."""
-    best: dict[int, float] = {}
-    for sentence, total in zip(owner.tolist(), totals.tolist(), strict=True):
-        best.setdefault(sentence, total)
     done = torch.ones(len(found), dtype=torch.bool)
-    for sentence, total in best.items():
+    best = torch.ones_like(owner, dtype=torch.bool)
+    best[1:] = owner[1:] != owner[:-1]
+    for sentence, total in zip(owner[best].tolist(), totals[best].tolist(), strict=True):
         own = found[sentence]
         if len(own) < n_best:
             done[sentence] = False
