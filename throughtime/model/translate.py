@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from throughtime.data.batches import Batches, Dataset
-from throughtime.data.encoded_pairs import PairBatches, Rows, Sequences, encode_pairs, encode_side
+from throughtime.data.encoded_pairs import FreshBatches, PairBatches, Rows, Sequences, encode_pairs, encode_side
 from throughtime.data.pair import Pair
 from throughtime.data.two_sided import TwoSided
 from throughtime.data.vocabulary import EOS, SOS
 from throughtime.decode.beam import BeamConfig, Hypothesis
 from throughtime.errors import DataError, UsageError
-from throughtime.metrics import text_errors, token_errors, translation
+from throughtime.metrics import gleu, text_errors, token_errors, translation
 from throughtime.model.base import EVALUATION_TOKENS, Model
 from throughtime.ragged import Ragged
 from throughtime.tasks.translate import Translator, TranslatorConfig
@@ -145,14 +145,17 @@ class TranslatorModel(Model):
         Returns:
             ``bleu``, ``bleu_lc``, ``chrf``, ``bleu_signature``, ``wer``, ``cer``, ``ter`` (errors over the target's
             symbols), ``exact``, ``pairs``, and of the right answers, symbol by symbol, ``nll``, ``perplexity``,
-            ``accuracy``, ``tokens`` and ``loss``.
+            ``accuracy``, ``tokens`` and ``loss``. Where both sides have one vocabulary, as in correction, also ``gleu``,
+            over words as blanks part them, and ``gleu_source``, that of the sources left as they are.
         """
         scores = self.task.evaluate(self.batches(data))
         answers = self.predict([pair.text for pair in data.examples], beam)
         references = [list(pair.targets) for pair in data.examples]
         side = self.vocabulary.target
         parts = [[side.parts(text) for text in right] for right in references]
-        found = translation(answers, references) | text_errors(answers, references)
+        found: dict[str, Any] = translation(answers, references) | text_errors(answers, references)
+        if self.task.joint:
+            found |= _corrections([pair.text for pair in data.examples], answers, references)
         return scores | found | token_errors([side.parts(text) for text in answers], parts), answers
 
     # ---- what it reads ----
@@ -170,6 +173,8 @@ class TranslatorModel(Model):
         """Pairs in batches to learn from, of so many symbols of both sides together."""
         assert isinstance(data, Rows)
         tokens = train.batch_tokens or round(train.batch_size * float(data.lengths.double().mean()))
+        if self.config.noise is not None:
+            return FreshBatches(data, self.vocabulary.source, tokens, self.config.run.seed, self.device)
         return PairBatches(data, tokens, self.config.run.seed, self.device)
 
     def batches(self, data: Dataset) -> PairBatches:
@@ -188,3 +193,12 @@ class TranslatorModel(Model):
             f"{cell} with {layers}{network.hidden_size} units that read a source both ways and answer it, "
             f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding} ({self.parameters:,} weights)"
         )
+
+
+def _corrections(
+    sources: Sequence[str], answers: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """GLEU of the answers, and of the sources in their place."""
+    given, said = ([text.split() for text in texts] for texts in (sources, answers))
+    right = [[text.split() for text in own] for own in references]
+    return {"gleu": gleu(given, said, right), "gleu_source": gleu(given, given, right)}

@@ -179,7 +179,7 @@ class Translator(nn.Module):
         joint: bool = False,
     ) -> None:
         super().__init__()
-        self.config, self.targets = config, targets
+        self.config, self.targets, self.joint = config, targets, joint
         between = config.dropout if config.num_layers > 1 else 0.0
         self.encoder = SymbolEncoder(
             sources,
@@ -217,7 +217,7 @@ class Translator(nn.Module):
     ) -> Translator:
         """For a vocabulary; see the other tasks."""
         sizes = len(vocabulary.source), len(vocabulary.target)
-        return cls(config, *sizes, targets, counts, joint=vocabulary.config.joint)
+        return cls(config, *sizes, targets, counts, joint=bool(vocabulary.config.joint))
 
     @property
     def recurrences(self) -> list[Recurrent]:
@@ -234,6 +234,9 @@ class Translator(nn.Module):
             return exact, errors, Measure("cer", "letter errors", percent=True, curve=False), nll
         accuracy = Measure("accuracy", "next symbols right", percent=True)
         scores = (Measure("bleu", "BLEU", curve=False), Measure("chrf", "chrF", curve=False))
+        if self.joint:
+            own = Measure("gleu", "GLEU", curve=False), Measure("gleu_source", "GLEU of the sources", curve=False)
+            return accuracy, *own, *scores, exact, nll
         return accuracy, *scores, exact, nll
 
     # ---- the task's protocol ----
