@@ -17,7 +17,7 @@ from throughtime.data.two_sided import Side, TwoSided
 from throughtime.data.vocabulary import EOS, SOS
 from throughtime.ragged import Ragged
 
-__all__ = ["FreshBatches", "PairBatches", "Rows", "Sequences", "encode_pairs", "encode_side"]
+__all__ = ["FreshBatches", "PairBatches", "Rows", "Sequences", "encode_pairs", "encode_side", "shifted"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Rows(Dataset):
         """The pairs of these rows."""
         sources, told = (part.take(rows) for part in (self.inputs, self.told))
         sources, told = (part.with_values(part.values.long()) for part in (sources, told))
-        return Sequences(sources, told.with_values(_shifted(told)), told)
+        return Sequences(sources, shifted(told), told)
 
     def places(self, rows: Iterable[int]) -> list[str]:
         """Where these pairs stand in the user's file."""
@@ -175,8 +175,12 @@ def _joined(encoded: Sequence[np.ndarray], side: Side) -> Ragged:
     return Ragged.from_lengths(torch.from_numpy(values), [len(own) for own in encoded])
 
 
-def _shifted(told: Ragged) -> Tensor:
-    """``[N]``: the symbol before each, ``<sos>`` before the first."""
+def shifted(told: Ragged) -> Ragged:
+    """The symbol before each, ``<sos>`` before the first; the same lengths.
+
+    >>> shifted(Ragged.from_list([[5, 6, 3], [7, 3]])).to_list()
+    [[2, 5, 6], [2, 7]]
+    """
     before = torch.cat([told.values[:1], told.values[:-1]])
     before[told.offsets[:-1]] = SOS
-    return before
+    return told.with_values(before)

@@ -53,8 +53,8 @@ def noisy(text: str, config: NoiseConfig, seed: int, epoch: int = 0) -> str:
 
     What holds a digit, an at sign or a slash stays as it is, and so does a text that none of the tables knows.
 
-    >>> noisy("She has lived in the city for 12 years.", NoiseConfig(rate=0.3), seed=6)
-    'She have lived on the city for 12 yers.'
+    >>> noisy("She has lived in the city for 12 years.", NoiseConfig(rate=0.3), seed=11)
+    'She have lived in the cities since 12 years.'
     """
     key = f"{seed} {epoch} {text}".encode("utf-8", "surrogatepass")
     draw = random.Random(blake2b(key, digest_size=8).digest())
@@ -90,9 +90,9 @@ class NoisyPairs(Sequence[Pair]):
         config: how much goes wrong.
         seed: what goes wrong; see :func:`noisy`.
 
-    >>> pairs = NoisyPairs([Example("We went to the sea.", None, "a.txt", 1)], NoiseConfig(rate=0.4), seed=2)
+    >>> pairs = NoisyPairs([Example("We went to the sea.", None, "a.txt", 1)], NoiseConfig(), seed=14)
     >>> pairs[0].text, pairs.made(0, epoch=1).text, pairs[0].targets
-    ('We go to the sea.', 'We wnt to the sea.', ('We went to the sea.',))
+    ('We go to the sea.', 'We went too the sea', ('We went to the sea.',))
     """
 
     def __init__(self, right: Sequence[Example | Pair], config: NoiseConfig, seed: int) -> None:

@@ -126,7 +126,7 @@ def read_right(
 def foreign(texts: Sequence[Pair]) -> list[str]:
     """What is wrong with making errors in these texts, in a sentence: nothing where they are English.
 
-    >>> foreign([Pair("Der Hund ist im Haus.", ("Der Hund ist im Haus.",), "a.txt", 1)])[0][:72]
+    >>> foreign([Pair("Der Hund ist im Haus.", ("Der Hund ist im Haus.",), "a.txt", 1)])[0][:73]
     'expected English, whose errors are made, found texts with 0% of its small'
     """
     some = [texts[place].text for place in range(0, len(texts), -(-len(texts) // LOOKED_AT) or 1)]

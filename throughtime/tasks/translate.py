@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -13,18 +13,20 @@ from torch import Tensor, nn
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
-from throughtime.data.encoded_pairs import Rows, Sequences
+from throughtime.data.encoded_pairs import Rows, Sequences, shifted
 from throughtime.data.two_sided import TwoSided, TwoSidedConfig
 from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.decode.beam import BeamConfig, Hypothesis, beam_search
 from throughtime.errors import UsageError
-from throughtime.nn.decoder import Decoder
+from throughtime.nn.attention import Memory
+from throughtime.nn.decoder import Decoder, State
 from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
 from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.softmax import learnt_in, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
+from throughtime.tasks.scheduled import share_told
 from throughtime.tasks.targets import Measure, Unlabelled, entropy
 
 __all__ = ["Translations", "Translator", "TranslatorConfig"]
@@ -74,6 +76,12 @@ class TranslatorConfig(Config):
         description="numbers that the scores are learnt with; auto takes bfloat16 for large vocabularies "
         "on machines that multiply it in hardware",
     )
+    sampling: Literal["none", "linear", "exponential", "inverse-sigmoid"] = Field(
+        "none",
+        description="tell the decoder, as it learns, fewer and fewer of the right symbols and its own guesses in their "
+        "place (scheduled sampling): how the share of the right ones falls",
+    )
+    sampling_half: int = Field(10_000, ge=1, description="the update at which half of the symbols told are right ones")
 
     def settled_with(self, vocabulary: TwoSidedConfig) -> tuple[TranslatorConfig, TwoSidedConfig]:
         """Settle what was left open: letters and phones are few, and what they are scored by need not be shared.
@@ -245,7 +253,12 @@ class Translator(nn.Module):
         """Nats a symbol of the target, averaged over all of them, label smoothing included; no state is carried."""
         own: Sequences = batch.inputs
         head = self.decoder.head
-        vectors = self._heard(own)
+        memory, start = self._remembered(own)
+        heard = own.heard
+        if self.config.sampling != "none" and batch.update is not None:
+            share = share_told(self.config.sampling, batch.update, self.config.sampling_half)
+            heard = self._guessed(own, memory, start, share)
+        vectors = self.decoder(heard, memory, start).outputs.values
         loss = linear_cross_entropy(
             vectors,
             head.weight,
@@ -326,6 +339,13 @@ class Translator(nn.Module):
                 banned=UNSAID,
             )
 
+    def nats(self, own: Sequences) -> Tensor:
+        """``[B]``: minus the log-probability of each target, its end included, without dropout."""
+        with answering(self):
+            losses, _ = self._told(own)
+            sums = losses.new_zeros(len(own), dtype=torch.float64)
+            return sums.index_add(0, own.told.row_of_step, losses.double())
+
     def looked(self, own: Sequences) -> Ragged:
         """For each symbol of the targets the weights of its source's steps, without dropout."""
         with answering(self):
@@ -334,20 +354,42 @@ class Translator(nn.Module):
             weights: Ragged = self.decoder(own.heard, memory, self.decoder.start(final)).weights
             return weights
 
-    def _heard(self, own: Sequences) -> Tensor:
-        """``[N, O]``: what the scores of each symbol of the targets are made of."""
+    def _remembered(self, own: Sequences) -> tuple[Memory, State]:
+        """What the decoder looks at, and begins with."""
         outputs, final, _ = self.encoder(own.sources)
-        memory = self.decoder.remember(outputs, own.heard.lengths)
-        return self.decoder(own.heard, memory, self.decoder.start(final)).outputs.values  # type: ignore[no-any-return]
+        return self.decoder.remember(outputs, own.heard.lengths), self.decoder.start(final)
+
+    def _guessed(self, own: Sequences, memory: Memory, start: State, share: float) -> Ragged:
+        """What the decoder hears where each symbol is the right one with a probability of `share`, or else its guess.
+
+        It guesses them all at once, each from the right symbols before it (Mihaylova & Martins 2019, "Scheduled
+        Sampling for Transformers"), so that its recurrence runs over whole targets here too: twice in place of once.
+        No gradient goes through the guesses.
+        """
+        with torch.no_grad():
+            vectors = self.decoder(own.heard, memory, start).outputs.values
+            guesses = [scores.argmax(1) for scores in self._scored(vectors, [*UNSAID, EOS])]
+        told = own.told.values
+        right = torch.rand(len(told), device=told.device) < share
+        return shifted(own.told.with_values(torch.where(right, told, torch.cat(guesses))))
+
+    def _scored(self, vectors: Tensor, banned: Sequence[int] = ()) -> Iterator[Tensor]:
+        """Scores ``[n, V]`` of some symbols at a time, those `banned` the least of all."""
+        head = self.decoder.head
+        for part in vectors.split(max(1, SCORED // len(head.weight))):
+            scores: Tensor = head(part)
+            scores[:, banned] = -torch.inf
+            yield scores
 
     def _told(self, own: Sequences) -> tuple[Tensor, Tensor]:
         """``[N]`` nats of each symbol of the targets, and whether it is the most probable of those that are said."""
-        vectors, head = self._heard(own), self.decoder.head
-        losses, hits = [], []
-        chunk = max(1, SCORED // len(head.weight))
-        for part, told in zip(vectors.split(chunk), own.told.values.split(chunk), strict=True):
-            scores = head(part)
+        memory, start = self._remembered(own)
+        vectors = self.decoder(own.heard, memory, start).outputs.values
+        losses, hits, begun = [], [], 0
+        for scores in self._scored(vectors):
+            told = own.told.values[begun : begun + len(scores)]
             losses.append(nn.functional.cross_entropy(scores, told, reduction="none"))
             scores[:, UNSAID] = -torch.inf
             hits.append(scores.argmax(1) == told)
+            begun += len(told)
         return torch.cat(losses), torch.cat(hits)
