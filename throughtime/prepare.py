@@ -244,9 +244,9 @@ def _of_pairs(splits: Splits, config: ModelConfig, like: Model | None, said: Sai
     vocabulary = like.vocabulary if like else TwoSided.learn(splits.train, config.vocabulary)
     assert isinstance(vocabulary, TwoSided)
     said("encoding the pairs")
-    parts = (splits.train, splits.valid, splits.test)
+    parts: list[Any] = [splits.train, splits.valid, splits.test]
     if config.noise is not None:  # the symbols are those of what is right
-        parts = tuple(NoisyPairs(part, config.noise, config.run.seed) for part in parts)
+        parts = [NoisyPairs(part, config.noise, config.run.seed) for part in parts]
         if all(pair.text in pair.targets for pair in islice(parts[0], _MADE)):
             raise DataError(
                 f"expected English in which errors can be made (--noise), found none in the first {_MADE:,} texts",

@@ -53,6 +53,7 @@ def test_the_model_tells_how_its_sources_were_made(run, corrector):
     assert "GLEU of the sources" in card
     assert "noise" in (corrector / "model" / "report.html").read_text().lower()
     assert "--noise-article" in run("train", "translate", "--help").out
+    assert run("verify", corrector / "model", "--rows", "10").code == 0
 
 
 def test_real_corrections_measure_it(run, corrector):
@@ -63,6 +64,8 @@ def test_real_corrections_measure_it(run, corrector):
     left = json.loads(run(*said, "--json", "--keep", "1e9").out)  # so sure it is of nothing
     assert left["gleu"] == left["gleu_source"] == found["gleu_source"] > 0
     assert "GLEU" in run(*said).out
+    other = run("evaluate", corrector / "model", corrector / "right.txt", "--part", "test")
+    assert "--part: expected a model of music" in other.err
     unsaid = run("evaluate", corrector / "model", corrector / "essays")
     assert unsaid.code == 2
     assert "expected --source, the ending of a file's name after essays., found none" in unsaid.err

@@ -79,9 +79,11 @@ def test_long_lines_and_empty_ones_are_told_of(tmp_path):
     assert any("more than 60 words" in note and "line 3" in note for note in notes)
     assert any("line 2" in note for note in notes)
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(DataError, match="expected files of text, found an empty folder"):
-        with files.open_new(tmp_path / "nothing"):
-            pass
+    with (
+        pytest.raises(DataError, match="expected files of text, found an empty folder"),
+        files.open_new(tmp_path / "nothing"),
+    ):
+        pass
 
 
 def test_english_is_told_from_other_languages():

@@ -166,12 +166,8 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
     """Open FILE as the model's training data was read, or as --format and --encoding say."""
     asked = {"encoding": getattr(arguments, "encoding", None), "format": getattr(arguments, "format", None)}
     source, part = source_of(model), getattr(arguments, "part", None)
-    if model.config.task == "translate":
-        with _open_pairs(arguments, model, asked) as labelled:
-            yield labelled
-        return
     for name in ("source", "target"):
-        if getattr(arguments, name, None) is not None:
+        if getattr(arguments, name, None) is not None and model.config.task != "translate":
             raise UsageError(
                 f"--{name}: expected a model that answers with texts (throughtime train translate), "
                 f"found one of {model.config.task}"
@@ -186,6 +182,10 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
         return
     if part is not None:
         raise UsageError("--part: expected a model of music, whose files may bring their parts, found another")
+    if model.config.task == "translate":
+        with _open_pairs(arguments, model, asked, need_label) as labelled:
+            yield labelled
+        return
     if isinstance(source, PassageSource):
         if asked["format"] is not None:
             raise UsageError("--format: expected none for text, which has no other")
@@ -204,10 +204,11 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
 
 @contextmanager
 def _open_pairs(
-    arguments: argparse.Namespace, model: Model, asked: dict[str, str | None]
+    arguments: argparse.Namespace, model: Model, asked: dict[str, str | None], need_label: bool
 ) -> Iterator[Labelled]:
     """Pairs as the training data's were read, or as --source and --target say; of right texts with errors made."""
     source, path = source_of(model), Path(arguments.file)
+    assert isinstance(source, Source | PairSource)
     said = {name: getattr(arguments, name, None) for name in ("source", "target")}
     if any(said.values()) or (isinstance(source, Source) and not path.exists()):
         known = {name: getattr(source, name, None) for name in said} | {"encoding": source.encoding}
@@ -216,12 +217,15 @@ def _open_pairs(
             yield Labelled(opened.examples, lambda: opened.source().notes)
         return
     tally = Tally(str(path))
+    encoding, format = asked["encoding"], asked["format"]
     if isinstance(source, PairSource):
-        with closing(read_pairs(path, source, tally=tally, **asked)) as pairs:
+        with closing(
+            read_pairs(path, source, need_target=need_label, encoding=encoding, format=format, tally=tally)
+        ) as pairs:
             yield Labelled(pairs, tally.notes)
         return
-    assert isinstance(source, Source) and model.config.noise is not None
-    with closing(read_right(path, source, tally=tally, **asked)) as right:
+    assert model.config.noise is not None
+    with closing(read_right(path, source, encoding=encoding, format=format, tally=tally)) as right:
         yield Labelled(noisy_pairs(right, model.config.noise, model.config.run.seed), tally.notes)
 
 

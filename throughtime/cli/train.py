@@ -25,6 +25,7 @@ from throughtime.data.pairs import PairConfig, PairFiles, pair_meaning
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.passage_files import read_passages
 from throughtime.data.right import RightFiles, foreign
+from throughtime.data.running import RunningText
 from throughtime.data.store import Store, usual_cache
 from throughtime.data.tagged import SentenceConfig, SentenceFiles
 from throughtime.errors import DataError, TrainingError, UsageError
@@ -267,6 +268,7 @@ def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, 
     screen.print(", ".join(f"{len(part):,} to {purpose}" for purpose, part in purposes if part))
     warnings = parts.warnings
     if isinstance(options, PairConfig) and options.noise:
+        assert not isinstance(parts.train, RunningText)
         warnings = warnings + foreign(parts.train)
     _warn(screen, warnings, strict=options.strict)  # type: ignore[attr-defined]
     return parts

@@ -131,8 +131,9 @@ class FreshBatches(PairBatches):
     def load(self, part: Any) -> Batch:
         """The batch of these rows as they are in this epoch."""
         epoch, rows = part
-        assert isinstance(self.data, Rows) and isinstance(self.data.examples, NoisyPairs)
+        assert isinstance(self.data, Rows)
         pairs = self.data.examples
+        assert isinstance(pairs, NoisyPairs)
         made = encode_side((pairs.made(row, epoch).text for row in rows.tolist()), self.side)
         order = np.argsort(-made.lengths.numpy(), kind="stable")  # as PairBatches has them, for attention
         sources = made.take(torch.from_numpy(order))

@@ -73,9 +73,7 @@ def noisy(text: str, config: NoiseConfig, seed: int, epoch: int = 0) -> str:
     return "".join(parts)
 
 
-def noisy_pairs(
-    examples: Iterable[Example | Pair], config: NoiseConfig, seed: int, epoch: int = 0
-) -> Iterator[Pair]:
+def noisy_pairs(examples: Iterable[Example | Pair], config: NoiseConfig, seed: int, epoch: int = 0) -> Iterator[Pair]:
     """Yield each text with errors as the source, and as it is as the target."""
     for example in examples:
         wrong = noisy(example.text, config, seed, epoch)

@@ -48,8 +48,8 @@ def training_of(task: str) -> type[TrainConfig]:
 class ModelConfig(Config):
     """All that ``config.json`` holds.
 
-    ``noise`` says how sources were made, where nobody wrote any; ``environment`` says with what versions and on what machine it was trained, ``files`` are the hashes of a finished
-    model's files.
+    ``noise`` says how sources were made, where nobody wrote any; ``environment`` with what versions and on what machine
+    it was trained; ``files`` are the hashes of a finished model's files.
     """
 
     format: int = FORMAT

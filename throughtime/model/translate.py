@@ -178,8 +178,8 @@ class TranslatorModel(Model):
         Returns:
             ``bleu``, ``bleu_lc``, ``chrf``, ``bleu_signature``, ``wer``, ``cer``, ``ter`` (errors over the target's
             symbols), ``exact``, ``pairs``, and of the right answers, symbol by symbol, ``nll``, ``perplexity``,
-            ``accuracy``, ``tokens`` and ``loss``. Where both sides have one vocabulary, as in correction, also ``gleu``,
-            over words as blanks part them, and ``gleu_source``, that of the sources left as they are.
+            ``accuracy``, ``tokens`` and ``loss``. Where both sides have one vocabulary, as in correction, also
+            ``gleu``, over words as blanks part them, and ``gleu_source``, that of the sources left as they are.
         """
         scores = self.task.evaluate(self.batches(data))
         answers = self.predict([pair.text for pair in data.examples], beam)
