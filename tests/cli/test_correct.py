@@ -10,7 +10,10 @@ import pytest
 
 import throughtime as tt
 from throughtime.cli.main import main
-from throughtime.model import read_config
+from throughtime.data.pair import Pair
+from throughtime.decode.beam import BeamConfig
+from throughtime.decode.edits import Changes
+from throughtime.model import Answer, read_config
 
 QUICK = ["--hidden-size", "8", "--embedding-size", "8", "--epochs", "2", "--batch-size", "8", "--quiet"]
 SENTENCES = [
@@ -86,6 +89,35 @@ def test_texts_are_corrected_line_by_line(run, corrector, tmp_path):
     model = tt.load(corrector / "model")
     (answer,) = model.predict(["She have book ."])
     assert run("predict", corrector / "model", tmp_path / "new.txt").out.splitlines()[0] == answer
+
+
+def test_a_change_is_kept_where_it_makes_the_answer_more_probable_by_so_much(corrector):
+    model, text = tt.load(corrector / "model"), "She have seen book ."
+
+    def nats(answer):
+        found = model.task.evaluate(model.batches(model.encode([Pair(text, (answer,), "a.txt", 1)])))
+        return found["nll"] * found["tokens"]
+
+    whole = "He has seen the book today ."
+    changes = Changes(text, whole)
+    gains = [nats(other) - nats(whole) for other in changes.without_each()]
+    assert len(set(gains)) > 1
+    for keep in (-1e9, min(gains) + 1e-3, max(gains) - 1e-3, 1e9):
+        (answer,) = model._sifted([text], [Answer(whole, 0.0, 0.0)], BeamConfig(keep=keep))
+        assert answer.text == changes.apply(gain >= keep for gain in gains)
+        assert answer.log_probability == pytest.approx(-nats(answer.text), rel=1e-5)
+    assert model.predict([text, ""], BeamConfig(keep=1e9)) == [text, ""]
+
+
+def test_only_correctors_keep_words(run, corrector, tmp_path):
+    (tmp_path / "new.txt").write_text("She have book .\n")
+    said = ["predict", corrector / "model", tmp_path / "new.txt", "--keep", "1"]
+    assert "--keep: expected one answer to a text, found 2 wanted" in run(*said, "--n-best", "2").err
+    (tmp_path / "pairs.tsv").write_text("".join(f"ab{n}\tba{n}\n" for n in range(9)))
+    said = ["train", "translate", tmp_path / "pairs.tsv", "--out", tmp_path / "model", *QUICK]
+    assert run(*said).code == 0
+    refused = run("evaluate", tmp_path / "model", tmp_path / "pairs.tsv", "--keep", "1")
+    assert "--keep: expected a model that corrects texts" in refused.err
 
 
 @pytest.mark.parametrize("kept", ["folder", "right.csv"])
