@@ -219,3 +219,19 @@ def test_other_models_do_not_search(run, trained):
 def test_a_killed_run_goes_on_only_alike(run, turned, tmp_path):
     said = ["train", "translate", turned / "train.tsv", "--out", turned / "model", "--epochs", "16", *QUICK]
     assert "the run is finished" in run(*said, "--resume").err
+
+
+def test_what_is_looked_at_is_copied(run, turned, tmp_path):
+    """From a text whose symbols are the target's; and attention knows where it has looked."""
+    out = tmp_path / "copier"
+    said = ["--copying", "--coverage", "--joint", "--tokens", "char", "--epochs", "10", *QUICK]
+    run("train", "translate", turned / "train.tsv", "--out", out, "--quiet", *said)
+    told = json.loads(run("evaluate", out, turned / "more.tsv", "--json").out)
+    assert told["exact"] >= 0.6
+    assert run("verify", out).code == 0
+    assert "knows where it has looked and copies what it looks at" in (out / "README.md").read_text()
+    assert tt.load(out).look("abc").weights.sum(1) == pytest.approx(1, abs=1e-5)
+    refused = ["--copying", "--softmax", "bfloat16", "--out", tmp_path / "none"]
+    result = run("train", "translate", turned / "train.tsv", *refused)
+    assert result.code == 2
+    assert "expected no --copying" in result.err

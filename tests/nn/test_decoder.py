@@ -37,7 +37,7 @@ def taken(state, rows):
 def test_steps_and_chunks_equal_the_whole_from_any_state(cell, input_feeding, tied):
     decoder, sources, state = drawn(cell, input_feeding=input_feeding, tied=tied, attention="additive")
     memory = decoder.remember(sources)
-    _, _, state = decoder(Ragged.from_list([[5, 5], [1], [4, 3, 2], [1]]), memory, state)
+    state = decoder(Ragged.from_list([[5, 5], [1], [4, 3, 2], [1]]), memory, state).state
     assert all(part.abs().min() > 0 for part in state)
     whole = decoder(Ragged.from_list(TARGETS), memory, state)
     for row, target in enumerate(TARGETS):

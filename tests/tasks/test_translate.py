@@ -28,7 +28,8 @@ def translator(**settings):
     torch.manual_seed(4)
     small = {"hidden_size": 6, "embedding_size": 6, "dropout": 0, "label_smoothing": 0, "word_dropout": 0}
     config = TranslatorConfig(**(small | settings))
-    return Translator(config, 10, 11, Translations.learn([0, 0, 0, 5, *[2] * 7], ("char", "char")))
+    targets = Translations.learn([0, 0, 0, 5, *[2] * 7], ("char", "char"))
+    return Translator(config, 10, 11, targets, copies=COPIES)
 
 
 def data():
@@ -40,7 +41,8 @@ def data():
 def scores_by_hand(task, source, heard):
     """``[T, V]``, one pair alone and a step at a time."""
     outputs, final, _ = task.encoder(Ragged.from_list([source]))
-    memory, state, found = task.decoder.remember(outputs), task.decoder.start(final), []
+    memory = task.decoder.remember(outputs, symbols=Ragged.from_list([COPIES[source]]))
+    state, found = task.decoder.start(final, memory), []
     for symbol in heard:
         scores, state = task.decoder.step(torch.tensor([symbol]), memory, state)
         found.append(scores)
@@ -58,7 +60,11 @@ NETWORKS = [
     {"cell": "gru", "num_layers": 2, "attention": "additive", "tie_weights": False},
     {"cell": "lstm", "attention": "dot"},
     {"cell": "lstm", "num_layers": 2, "input_feeding": True},
+    {"cell": "gru", "copying": True},
+    {"cell": "lstm", "attention": "additive", "copying": True, "coverage": True, "coverage_weight": 0.0},
 ]
+COPIES = torch.tensor([1, 1, 1, 3, 4, 1, 9, 5, 1, 10])
+"""What each symbol of the sources is in the targets."""
 
 
 @pytest.mark.parametrize("settings", NETWORKS)
@@ -74,6 +80,23 @@ def test_the_loss_is_that_of_each_symbol_told_by_itself(settings, smoothing):
     weights = [weight for weight in task.parameters() if weight.requires_grad]
     for own, other in zip(torch.autograd.grad(found, weights), torch.autograd.grad(expected, weights), strict=True):
         torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
+
+
+def test_looking_twice_is_blamed():
+    (batch,) = PairBatches(data(), 1000)
+    losses = [translator(coverage=True, coverage_weight=weight).loss(batch)[0] for weight in (0.0, 1.0, 3.0)]
+    task = translator(coverage=True)
+    memory, start = task._remembered(batch.inputs)
+    seen = task.decoder(batch.inputs.heard, memory, start).weights
+    blame = 0.0
+    for row, length in enumerate(batch.inputs.heard.lengths.tolist()):
+        begin = int(batch.inputs.heard.offsets[row])
+        looks = torch.stack([seen[begin + place] for place in range(length)])
+        before = looks.cumsum(0) - looks
+        blame += torch.minimum(looks, before).sum().item()
+    blame /= sum(map(len, TARGETS))
+    assert blame > 0.1
+    assert [(loss - losses[0]).item() for loss in losses] == pytest.approx([0, blame, 3 * blame], abs=1e-5)
 
 
 @pytest.mark.parametrize("budget", [1, 12, 1000])
@@ -191,3 +214,5 @@ def test_sizes_that_do_not_fit_are_refused():
         TranslatorConfig(hidden_size=7).settled_with(TwoSidedConfig(tokens="bpe"))
     with pytest.raises(UsageError, match="--attention dot: expected --embedding-size and --hidden-size to be one"):
         TranslatorConfig(attention="dot", embedding_size=8).settled_with(TwoSidedConfig(tokens="bpe"))
+    with pytest.raises(UsageError, match="--softmax bfloat16: expected no --copying"):
+        TranslatorConfig(copying=True, softmax="bfloat16").settled_with(TwoSidedConfig(tokens="bpe"))

@@ -177,8 +177,12 @@ class LanguageVocabulary:
 
     def spelt(self, ids: Iterable[int]) -> str:
         """What symbols write in the middle of a line: with the blank before the first, if there is one."""
-        written = (self._kind.written[symbol] for symbol in ids)
-        return b"".join(b" " * apart + raw for raw, apart in written).decode("utf-8", "replace")
+        return b"".join(map(self.raw.__getitem__, ids)).decode("utf-8", "replace")
+
+    @cached_property
+    def raw(self) -> list[bytes]:
+        """The bytes that each symbol writes there."""
+        return [b" " * apart + raw for raw, apart in self._kind.written]
 
     @cached_property
     def written(self) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.pair import Pair
-from throughtime.data.vocabulary import EOS, UNK, read_tokenizer
+from throughtime.data.vocabulary import EOS, SPECIALS, UNK, read_tokenizer
 from throughtime.errors import UsageError
 from throughtime.storage import write_atomically
 
@@ -233,6 +233,20 @@ class TwoSided:
     def named(self) -> tuple[tuple[str, Side], tuple[str, Side]]:
         """Both sides with their names."""
         return ("source", self.source), ("target", self.target)
+
+    @property
+    def copies(self) -> np.ndarray:
+        """The target's symbol that writes what each of the sources' symbols does, ``<unk>`` where there is none.
+
+        >>> pairs = [Pair("abc", ("bad",), "a.tsv", 1)]
+        >>> two = TwoSided.learn(pairs, TwoSidedConfig(tokens="char"))
+        >>> two.target.decode(two.copies[two.source.encode("bca")])
+        'b\ufffda'
+        """
+        first = len(SPECIALS)
+        known = {raw: symbol for symbol, raw in enumerate(self.target.vocabulary.raw) if symbol >= first}
+        same = [EOS if symbol == EOS else UNK for symbol in range(first)]
+        return np.array(same + [known.get(raw, UNK) for raw in self.source.vocabulary.raw[first:]], np.int64)
 
     def in_words(self) -> str:
         """What a step is on each side."""

@@ -20,6 +20,9 @@ __all__ = ["BeamConfig", "Hypothesis", "beam_search"]
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State], tuple[Tensor, State]]
 
+BLOCK = 32
+"""Scores whose largest is found first."""
+
 
 class BeamConfig(Config):
     """How the best answer is searched for."""
@@ -189,7 +192,7 @@ def _candidates(
         first = torch.arange(count) == 0
         symbols = torch.where(must[:, None], only[:, None], symbols)
         values = torch.where(must[:, None], torch.where(first, own, -torch.inf), values)
-    values += (so_far - scores.logsumexp(1).cpu().double())[:, None]
+    values += (so_far - _log_sum(scores).cpu().double())[:, None]
     rows = torch.arange(len(scores)).repeat_interleave(count)
     values, symbols = values.flatten(), symbols.flatten()
     possible = (values > -torch.inf).nonzero().flatten()
@@ -200,7 +203,7 @@ def _candidates(
 
 def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` largest of each row of ``scores [R, V]``, largest first, of equals the lower number first."""
-    values, symbols = scores.topk(min(count + 1, scores.shape[1]), dim=1)
+    values, symbols = _largest(scores, min(count + 1, scores.shape[1]))
     equals = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
     rows = equals.any(1).nonzero().flatten()
     values, symbols = values[:, :count], symbols[:, :count]
@@ -209,6 +212,28 @@ def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
         symbols[rows] = own.argsort(dim=1, descending=True, stable=True)[:, :count]
         values[rows] = own.gather(1, symbols[rows])
     return values, symbols
+
+
+def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``topk`` of each row of ``scores [R, V]``, which is slow where few of many are sought.
+
+    They are in those blocks of a row whose largest are the largest: one pass finds these, and only they are sorted.
+    """
+    whole = scores.shape[1] // BLOCK
+    if whole < 4 * count:
+        return scores.topk(count, dim=1)
+    blocks = scores[:, : whole * BLOCK].unflatten(1, (whole, BLOCK))
+    best = blocks.amax(2).topk(count, dim=1, sorted=False).indices
+    some = blocks.gather(1, best[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
+    values, places = torch.cat([some, scores[:, whole * BLOCK :]], dim=1).topk(count, dim=1)
+    begins = torch.cat([best, best.new_full((len(best), 1), whole)], dim=1) * BLOCK
+    block = (places // BLOCK).clamp(max=count)
+    return values, begins.gather(1, block) + places - block * BLOCK
+
+
+def _log_sum(scores: Tensor) -> Tensor:
+    """``[R]``: ``logsumexp`` of each row, from how probable its largest is: a softmax is the quicker of both."""
+    return scores.amax(1) - scores.softmax(1).amax(1).log()
 
 
 def _place(owner: Tensor, counted: Tensor) -> Tensor:

@@ -24,8 +24,8 @@ from throughtime.train.config import TrainConfig
 
 __all__ = ["Answer", "Looked", "TranslatorModel"]
 
-DECODED = 1024
-"""Symbols of sources that are answered at a time; a beam has several rows for each."""
+DECODED = 8192
+"""Symbols of sources that are answered at a time, each counted as often as the beam has rows for it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ class TranslatorModel(Model):
         found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
         said = [row for row, text in enumerate(texts) if text.strip()]
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
-        for batch in Batches(Dataset(sources), DECODED, device=self.device) if said else ():
-            best = self.task.search(batch.inputs, beam, n_best)
+        search = self.task.searcher(beam, n_best)
+        for batch in Batches(Dataset(sources), max(1, DECODED // beam.beam), device=self.device) if said else ():
+            best = search(batch.inputs)
             limits = beam.limits(batch.inputs.lengths - 1).tolist()
             for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
                 found[said[row]] = [self._answer(own, limit) for own in hypotheses]
@@ -222,9 +223,12 @@ class TranslatorModel(Model):
         cell = {"elman": "Elman RNNs", "lstm": "LSTMs", "gru": "GRUs"}[network.cell]
         layers = f"{network.num_layers} layers of " if network.num_layers > 1 else ""
         feeding = ", which it is told of at the next step" if network.input_feeding else ""
+        coverage = ", knows where it has looked" if network.coverage else ""
+        copying = " and copies what it looks at" if network.copying else ""
         return (
             f"{cell} with {layers}{network.hidden_size} units that read a source both ways and answer it, "
-            f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding} ({self.parameters:,} weights)"
+            f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding}{coverage}{copying} "
+            f"({self.parameters:,} weights)"
         )
 
 

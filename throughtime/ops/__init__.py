@@ -7,9 +7,21 @@ is, and the kernels are checked against it.
 
 from throughtime.ops.cells import elman, gru, lstm
 from throughtime.ops.layer import layer, refusals
-from throughtime.ops.linear import linear
+from throughtime.ops.linear import FixedLinear, linear
 from throughtime.ops.loop import run_through_time
 from throughtime.ops.reference import Weights
 from throughtime.ops.trace import Pass, Trace
 
-__all__ = ["Pass", "Trace", "Weights", "elman", "gru", "layer", "linear", "lstm", "refusals", "run_through_time"]
+__all__ = [
+    "FixedLinear",
+    "Pass",
+    "Trace",
+    "Weights",
+    "elman",
+    "gru",
+    "layer",
+    "linear",
+    "lstm",
+    "refusals",
+    "run_through_time",
+]

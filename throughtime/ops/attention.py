@@ -69,12 +69,14 @@ class Memory:
         values: ``[M, K]``, likewise.
         places: ``[B]`` where each sequence stands, on the CPU.
         lengths: the sequences' steps, in the arrangement.
+        symbols: ``[M]`` what stands at the steps, the sequences in their own order, where someone has use for it.
     """
 
     keys: Tensor
     values: Tensor
     places: Tensor
     lengths: list[int]
+    symbols: Ragged | None = None
 
     @classmethod
     def of(cls, keys: Ragged, values: Ragged, queries: Tensor | None = None) -> Memory:
@@ -113,7 +115,9 @@ class Block(NamedTuple):
     """Of each sequence."""
 
 
-def attend(queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None = None) -> Attended:
+def attend(
+    queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None = None, *, alone: bool = True
+) -> Attended:
     """Weighted means of values, one for each query, without work on padding.
 
     Sequences of equal length that have the same number of queries are multiplied together. Additive attention makes its
@@ -125,6 +129,8 @@ def attend(queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None 
         rows: ``[N]`` the sequence that each of them looks at, on the CPU, in any order.
         memory: the sequences.
         vector: ``u [A]`` of additive attention; none for the dot product.
+        alone: whether each sequence is multiplied by itself where nothing is learnt; otherwise together as in training,
+            which is quicker, and rounds a query otherwise beside others.
 
     Returns:
         Contexts and weights, both differentiable, once.
@@ -141,20 +147,29 @@ def attend(queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None 
     _check(queries, rows, memory, vector)
     places = memory.places[rows]
     counts = torch.bincount(places, minlength=len(memory.lengths))
-    order = torch.argsort(places, stable=True)
-    gather, scatter = order.to(queries.device), _inverse(order).to(queries.device)
     sizes = list(zip(counts.tolist(), memory.lengths, strict=True))
     if any(queries and not steps for queries, steps in sizes):
         row = int(rows[torch.tensor(memory.lengths)[places] == 0][0])
         raise ValueError(f"expected steps for every query, found an empty sequence in row {row}")
-    arranged = reorder(queries, gather, scatter)
-    if torch.is_grad_enabled():
-        blocks = [Block(len(list(run)), *own) for own, run in groupby(sizes)]
-        context, flat = _Attend.apply(arranged, memory.keys, memory.values, vector, blocks)  # type: ignore[no-untyped-call]
+    if bool((places[1:] >= places[:-1]).all()):  # as they are where each sequence has one query, or a search asks
+        return _in_order(queries, places, sizes, memory, vector, alone)
+    order = torch.argsort(places, stable=True)
+    inverse = _inverse(order)
+    gather, scatter = order.to(queries.device), inverse.to(queries.device)
+    found = _in_order(reorder(queries, gather, scatter), places[order], sizes, memory, vector, alone)
+    return Attended(reorder(found.context, scatter, gather), found.weights.take(inverse))
+
+
+def _in_order(
+    queries: Tensor, places: Tensor, sizes: list[tuple[int, int]], memory: Memory, vector: Tensor | None, alone: bool
+) -> Attended:
+    """As :func:`attend`, of queries in the memory's arrangement; ``sizes`` are each sequence's queries and steps."""
+    if alone and not torch.is_grad_enabled():
+        context, flat = _one_by_one(queries, memory, vector, [Block(1, *own) for own in sizes])
     else:
-        context, flat = _one_by_one(arranged, memory, vector, [Block(1, *own) for own in sizes])
-    weights = Ragged.from_lengths(flat, torch.tensor(memory.lengths)[places[order]])
-    return Attended(reorder(context, scatter, gather), weights.take(_inverse(order)))
+        blocks = [Block(len(list(run)), *own) for own, run in groupby(sizes)]
+        context, flat = _Attend.apply(queries, memory.keys, memory.values, vector, blocks)  # type: ignore[no-untyped-call]
+    return Attended(context, Ragged.from_lengths(flat, torch.tensor(memory.lengths)[places]))
 
 
 def _check(queries: Tensor, rows: Tensor, memory: Memory, vector: Tensor | None) -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from throughtime.ops import kernels
 
-__all__ = ["linear"]
+__all__ = ["FixedLinear", "linear"]
 
 
 def linear(data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -21,7 +21,15 @@ def linear(data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[4.],
             [4.]])
     """
-    if (
+    if not _ours(data, weight, bias):
+        return F.linear(data, weight, bias)
+    biases = [] if bias is None else [bias.contiguous()]
+    return kernels.product(data.contiguous(), [weight.contiguous()], biases)
+
+
+def _ours(data: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether the kernels multiply these."""
+    return not (
         torch.is_grad_enabled()
         or torch.compiler.is_compiling()
         or kernels.MISSING
@@ -32,7 +40,27 @@ def linear(data: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         or weight.shape[1:] != data.shape[1:]
         or (bias is not None and bias.shape != weight.shape[:1])
         or torch.is_autocast_enabled("cpu")
-    ):
-        return F.linear(data, weight, bias)
-    biases = [] if bias is None else [bias.contiguous()]
-    return kernels.product(data.contiguous(), [weight.contiguous()], biases)
+    )
+
+
+class FixedLinear:
+    """A linear map that learns no more, with its weights as a product reads them: for maps that are used step by step.
+
+    It holds copies: what ``weight [C, K]`` and ``bias [C]`` learn afterwards it does not know. The results are those of
+    :func:`linear`, to the bit where the kernels compute them.
+
+    >>> with torch.no_grad():
+    ...     FixedLinear(torch.ones(2, 3))(torch.ones(1, 3))
+    tensor([[3., 3.]])
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        self._columns = weight.detach().t().clone(memory_format=torch.contiguous_format)
+        self._bias = None if bias is None else bias.detach().clone()
+
+    def __call__(self, data: Tensor) -> Tensor:
+        """``[N, K]`` to ``[N, C]``."""
+        if not _ours(data, self._columns.t(), self._bias):
+            return F.linear(data, self._columns.t(), self._bias)
+        biases = [] if self._bias is None else [self._bias]
+        return kernels.product(data.contiguous(), [self._columns], biases, transposed=True)

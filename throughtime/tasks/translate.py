@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -19,7 +19,8 @@ from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.decode.beam import BeamConfig, Hypothesis, beam_search
 from throughtime.errors import UsageError
 from throughtime.nn.attention import Memory
-from throughtime.nn.decoder import Decoder, State
+from throughtime.nn.copying import copied, copy_cross_entropy
+from throughtime.nn.decoder import Decoded, Decoder, State
 from throughtime.nn.dropout import rarity
 from throughtime.nn.encoder import SymbolEncoder
 from throughtime.nn.recurrent import Recurrent
@@ -41,6 +42,12 @@ SCORED = 1 << 22
 """Scores that are made at a time when answers are only measured."""
 
 
+class Searcher(Protocol):
+    """What answers sources; see :meth:`Translator.search`."""
+
+    def __call__(self, sources: Ragged, prefixes: Sequence[Sequence[int]] | None = None) -> list[list[Hypothesis]]: ...
+
+
 class TranslatorConfig(Config):
     """What the network is made of."""
 
@@ -56,6 +63,17 @@ class TranslatorConfig(Config):
     input_feeding: bool = Field(
         False, description="tell the decoder what it looked at a step before; it then learns a step at a time"
     )
+    copying: bool = Field(
+        False,
+        description="let the decoder copy symbols that it looks at, such as names (See, Liu & Manning 2017, section "
+        "2.2): those of a source that the targets have, too",
+    )
+    coverage: bool = Field(
+        False,
+        description="tell attention how much it has looked at each of the source's steps (section 2.3 there), and "
+        "blame it for looking twice; it then learns a step at a time",
+    )
+    coverage_weight: float = Field(1.0, ge=0, description="what looking twice counts, beside the loss of what is said")
     tie_weights: bool = Field(
         True,
         description="score symbols by their embeddings; the decoder's last layer then has their size (letters and "
@@ -98,6 +116,10 @@ class TranslatorConfig(Config):
             settled = self.model_copy(update=update)
         if settled.hidden_size % 2:
             raise UsageError(f"--hidden-size: expected an even number, found {settled.hidden_size}")
+        if settled.copying and settled.softmax == "bfloat16":
+            raise UsageError(
+                "--softmax bfloat16: expected no --copying, whose scores are learnt with float32; found both"
+            )
         if settled.attention == "dot" and settled.tie_weights and settled.embedding_size != settled.hidden_size:
             raise UsageError(
                 "--attention dot: expected --embedding-size and --hidden-size to be one with tied weights, found "
@@ -172,6 +194,7 @@ class Translator(nn.Module):
         targets: what is known of them.
         counts: how often each of the sources' symbols occurs in training, for ``word_dropout``.
         joint: whether both sides have one vocabulary, and so one embedding.
+        copies: the target's symbol for each of the sources', for ``copying``.
     """
 
     bidirectional = True
@@ -185,9 +208,12 @@ class Translator(nn.Module):
         counts: Sequence[int] = (),
         *,
         joint: bool = False,
+        copies: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.config, self.targets, self.joint = config, targets, joint
+        self.copies: Tensor | None
+        self.register_buffer("copies", copies if config.copying else None, persistent=False)
         between = config.dropout if config.num_layers > 1 else 0.0
         self.encoder = SymbolEncoder(
             sources,
@@ -210,6 +236,8 @@ class Translator(nn.Module):
             num_layers=config.num_layers,
             attention=config.attention,
             input_feeding=config.input_feeding,
+            copying=config.copying,
+            coverage=config.coverage,
             tied=config.tie_weights,
             input_dropout=config.dropout,
             hidden_dropout=between,
@@ -225,7 +253,8 @@ class Translator(nn.Module):
     ) -> Translator:
         """For a vocabulary; see the other tasks."""
         sizes = len(vocabulary.source), len(vocabulary.target)
-        return cls(config, *sizes, targets, counts, joint=bool(vocabulary.config.joint))
+        copies = torch.from_numpy(vocabulary.copies)
+        return cls(config, *sizes, targets, counts, joint=bool(vocabulary.config.joint), copies=copies)
 
     @property
     def recurrences(self) -> list[Recurrent]:
@@ -250,24 +279,43 @@ class Translator(nn.Module):
     # ---- the task's protocol ----
 
     def loss(self, batch: Batch, state: Any = None) -> tuple[Tensor, None]:
-        """Nats a symbol of the target, averaged over all of them, label smoothing included; no state is carried."""
+        """Nats a symbol of the target, averaged over all of them, label smoothing included; no state is carried.
+
+        With coverage also what is looked at again, a symbol.
+        """
         own: Sequences = batch.inputs
-        head = self.decoder.head
         memory, start = self._remembered(own)
         heard = own.heard
         if self.config.sampling != "none" and batch.update is not None:
             share = share_told(self.config.sampling, batch.update, self.config.sampling_half)
             heard = self._guessed(own, memory, start, share)
-        vectors = self.decoder(heard, memory, start).outputs.values
-        loss = linear_cross_entropy(
-            vectors,
-            head.weight,
-            head.bias,
-            own.told.values,
+        decoded = self.decoder(heard, memory, start)
+        loss = self._loss(decoded, memory, own.told)
+        if decoded.overlap is not None:
+            loss = loss + self.config.coverage_weight * decoded.overlap.mean()
+        return loss, None
+
+    def _loss(self, decoded: Decoded, memory: Memory, told: Ragged) -> Tensor:
+        head = self.decoder.head
+        if decoded.gates is None:
+            return linear_cross_entropy(
+                decoded.outputs.values,
+                head.weight,
+                head.bias,
+                told.values,
+                label_smoothing=self.config.label_smoothing,
+                products=learnt_in(self.config.softmax, head.weight),
+            ).total
+        return copy_cross_entropy(
+            decoded.outputs.values,
+            head,
+            decoded.gates,
+            decoded.weights,
+            copied(memory, told.row_of_step),
+            told.values,
             label_smoothing=self.config.label_smoothing,
-            products=learnt_in(self.config.softmax, head.weight),
-        )
-        return loss.total, None
+            chunk=self._chunk,
+        ).mean()
 
     def evaluate(self, batches: Iterable[Batch]) -> dict[str, Any]:
         """How well each symbol is told where those before it are given.
@@ -313,31 +361,55 @@ class Translator(nn.Module):
         with answering(self):
             outputs, final, _ = self.encoder(sources)
             begun = torch.full((len(sources),), SOS, device=final.device)
-            scores, _ = self.decoder.step(begun, self.decoder.remember(outputs), self.decoder.start(final))
+            memory = self.decoder.remember(outputs, symbols=self._copies(sources))
+            scores, _ = self.decoder.step(begun, memory, self.decoder.start(final, memory))
             return scores.softmax(1)
 
-    def search(self, sources: Ragged, beam: BeamConfig, n_best: int = 1) -> list[list[Hypothesis]]:
-        """The best answers for each of ``B`` sources, symbols with ``<eos>`` last, best first."""
-        with answering(self):
-            outputs, final, _ = self.encoder(sources)
-            memory = self.decoder.remember(outputs)
+    def search(
+        self, sources: Ragged, beam: BeamConfig, n_best: int = 1, prefixes: Sequence[Sequence[int]] | None = None
+    ) -> list[list[Hypothesis]]:
+        """The best answers for each of ``B`` sources, symbols with ``<eos>`` last, best first.
 
-            def step(symbols: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        They begin with the symbols of their prefixes, of which there may be more than an answer otherwise has.
+        """
+        return self.searcher(beam, n_best)(sources, prefixes)
+
+    def searcher(self, beam: BeamConfig, n_best: int = 1) -> Searcher:
+        """:meth:`search` for one batch after another: what they share is made once. It is not to be kept for later."""
+        speaker = self.decoder.speaker()
+
+        def search(sources: Ragged, prefixes: Sequence[Sequence[int]] | None = None) -> list[list[Hypothesis]]:
+            order = torch.argsort(sources.lengths, stable=True)  # as the memory has them: nothing is to be arranged
+            sources = sources.take(order)
+            limits = beam.limits(sources.lengths - 1)
+            if prefixes is not None:
+                prefixes = [prefixes[place] for place in order.tolist()]
+                limits = limits.maximum(torch.tensor([len(prefix) for prefix in prefixes]))
+            with answering(self):
+                outputs, final, _ = self.encoder(sources)
+                memory = speaker.remember(outputs, self._copies(sources))
+                start = self.decoder.start(final, memory)
+
+            def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
                 *own, rows = state
-                scores, after = self.decoder.step(symbols.to(final.device), memory, tuple(own), rows[0])
+                scores, after = speaker(symbols.to(final.device), memory, tuple(own), rows[0])
                 return scores, (*after, rows)
 
-            return beam_search(
+            found = beam_search(
                 step,
-                (*self.decoder.start(final), torch.arange(len(sources))[None]),
+                (*start, torch.arange(len(sources))[None]),
                 begin=SOS,
                 end=EOS,
-                limits=beam.limits(sources.lengths - 1),
+                limits=limits,
                 beam=beam.beam,
                 n_best=n_best,
                 length_penalty=beam.length_penalty,
                 banned=UNSAID,
+                prefixes=prefixes,
             )
+            return [found[place] for place in torch.argsort(order).tolist()]
+
+        return search
 
     def nats(self, own: Sequences) -> Tensor:
         """``[B]``: minus the log-probability of each target, its end included, without dropout."""
@@ -349,15 +421,15 @@ class Translator(nn.Module):
     def looked(self, own: Sequences) -> Ragged:
         """For each symbol of the targets the weights of its source's steps, without dropout."""
         with answering(self):
-            outputs, final, _ = self.encoder(own.sources)
-            memory = self.decoder.remember(outputs)
-            weights: Ragged = self.decoder(own.heard, memory, self.decoder.start(final)).weights
+            memory, start = self._remembered(own)
+            weights: Ragged = self.decoder(own.heard, memory, start).weights
             return weights
 
     def _remembered(self, own: Sequences) -> tuple[Memory, State]:
         """What the decoder looks at, and begins with."""
         outputs, final, _ = self.encoder(own.sources)
-        return self.decoder.remember(outputs, own.heard.lengths), self.decoder.start(final)
+        memory = self.decoder.remember(outputs, own.heard.lengths, self._copies(own.sources))
+        return memory, self.decoder.start(final, memory)
 
     def _guessed(self, own: Sequences, memory: Memory, start: State, share: float) -> Ragged:
         """What the decoder hears where each symbol is the right one with a probability of `share`, or else its guess.
@@ -367,26 +439,39 @@ class Translator(nn.Module):
         No gradient goes through the guesses.
         """
         with torch.no_grad():
-            vectors = self.decoder(own.heard, memory, start).outputs.values
-            guesses = [scores.argmax(1) for scores in self._scored(vectors, [*UNSAID, EOS])]
+            unheard = torch.tensor([*UNSAID, EOS], device=own.told.values.device)
+            found = self._scored(self.decoder(own.heard, memory, start), memory)
+            guesses = [scores.index_fill(1, unheard, -torch.inf).argmax(1) for scores in found]
         told = own.told.values
         right = torch.rand(len(told), device=told.device) < share
         return shifted(own.told.with_values(torch.where(right, told, torch.cat(guesses))))
 
-    def _scored(self, vectors: Tensor, banned: Sequence[int] = ()) -> Iterator[Tensor]:
-        """Scores ``[n, V]`` of some symbols at a time, those `banned` the least of all."""
-        head = self.decoder.head
-        for part in vectors.split(max(1, SCORED // len(head.weight))):
-            scores: Tensor = head(part)
-            scores[:, banned] = -torch.inf
-            yield scores
+    def _copies(self, sources: Ragged) -> Ragged | None:
+        """What is said when a step of the sources is copied."""
+        return None if self.copies is None else sources.with_values(self.copies[sources.values])
+
+    @property
+    def _chunk(self) -> int:
+        """Rows whose scores are made at a time."""
+        return max(1, SCORED // len(self.decoder.head.weight))
+
+    def _scored(self, decoded: Decoded, memory: Memory) -> Iterator[Tensor]:
+        """Scores ``[n, V]`` of some symbols at a time."""
+        outputs = decoded.outputs
+        rows = outputs.row_of_step.cpu()
+        for begin in range(0, len(rows), self._chunk):
+            part = torch.arange(begin, min(begin + self._chunk, len(rows)))
+            values = outputs.values[begin : begin + self._chunk]
+            gates = None if decoded.gates is None else decoded.gates[begin : begin + self._chunk]
+            some = Ragged.from_lengths(values, [1] * len(values))
+            weights = decoded.weights if gates is None else decoded.weights.take(part)
+            yield self.decoder.scores(Decoded(some, weights, (), gates), memory, rows[part])
 
     def _told(self, own: Sequences) -> tuple[Tensor, Tensor]:
         """``[N]`` nats of each symbol of the targets, and whether it is the most probable of those that are said."""
         memory, start = self._remembered(own)
-        vectors = self.decoder(own.heard, memory, start).outputs.values
         losses, hits, begun = [], [], 0
-        for scores in self._scored(vectors):
+        for scores in self._scored(self.decoder(own.heard, memory, start), memory):
             told = own.told.values[begun : begun + len(scores)]
             losses.append(nn.functional.cross_entropy(scores, told, reduction="none"))
             scores[:, UNSAID] = -torch.inf
