@@ -11,6 +11,7 @@ from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig
+from throughtime.data.noise import NoiseConfig
 from throughtime.data.pairs import PairConfig
 from throughtime.data.tagged import SentenceConfig
 from throughtime.data.two_sided import TwoSidedConfig
@@ -34,7 +35,7 @@ SETTINGS = (
     *(SentenceConfig, LexiconConfig, LabelerConfig),
     *(PassageConfig, LanguageConfig, GeneratorConfig, PassageTrainConfig, SamplingConfig),
     *(MusicConfig, RollConfig, ComposerConfig, MusicTrainConfig),
-    *(PairConfig, TwoSidedConfig, TranslatorConfig, BeamConfig),
+    *(PairConfig, NoiseConfig, TwoSidedConfig, TranslatorConfig, BeamConfig),
     *(TrainConfig, RunConfig, VanishingConfig),
 )
 CONFIGS = {config.__name__: config for config in SETTINGS}
@@ -51,5 +52,5 @@ def table(config: type[Config]) -> str:
     for name, field in config.model_fields.items():
         default = "" if field.default is None else f"`{field.default}`"
         text = (field.description or "").replace("|", r"\|").replace("<", "&lt;")
-        rows.append(f"| `{flag(name)}` | {default} | {text} |")
+        rows.append(f"| `{flag(config.prefix + name)}` | {default} | {text} |")
     return "\n".join(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,9 @@ class Config(BaseModel):
     """Settings: immutable, checked when made, and without unknown names. Every field has a description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    prefix: ClassVar[str] = ""
+    """What the flags' names begin with, where the fields' own would not tell what is meant."""
 
 
 def checked(config: type[Settings], given: dict[str, Any], name: Callable[[str], str] = str) -> Settings:

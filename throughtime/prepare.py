@@ -21,6 +21,7 @@ from throughtime.data.encoded_pairs import encode_pairs
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.lexicon import Lexicon, LexiconConfig, as_read
 from throughtime.data.music import Frames, RollConfig, Rolls
+from throughtime.data.noise import NoisyPairs
 from throughtime.data.passages import Documents, Lines, encode_passages, encode_passages_into, open_kept
 from throughtime.data.pretrained import Pretrained, vectors_for
 from throughtime.data.readers.sentences import Sentence
@@ -41,6 +42,9 @@ __all__ = ["Covered", "Prepared", "Splits", "Start", "prepare"]
 
 _PIECES_FROM = 1 << 26
 """Characters that byte-pair pieces are learnt from at most: the library holds all that differs in them in memory."""
+
+_MADE = 1000
+"""Texts one of which must take an error, if their language is to be learnt from errors at all."""
 
 Said = Callable[[str], None]
 Targets = Classes | Numbers | Tags | NextSymbol | Chords | Translations
@@ -240,7 +244,15 @@ def _of_pairs(splits: Splits, config: ModelConfig, like: Model | None, said: Sai
     vocabulary = like.vocabulary if like else TwoSided.learn(splits.train, config.vocabulary)
     assert isinstance(vocabulary, TwoSided)
     said("encoding the pairs")
-    train, valid, test = (encode_pairs(part, vocabulary) for part in (splits.train, splits.valid, splits.test))
+    parts: list[Any] = [splits.train, splits.valid, splits.test]
+    if config.noise is not None:  # the symbols are those of what is right
+        parts = [NoisyPairs(part, config.noise, config.run.seed) for part in parts]
+        if all(pair.text in pair.targets for pair in islice(parts[0], _MADE)):
+            raise DataError(
+                f"expected English in which errors can be made (--noise), found none in the first {_MADE:,} texts",
+                path=config.data.get("train", {}).get("path"),
+            )
+    train, valid, test = (encode_pairs(part, vocabulary) for part in parts)
     sides = zip((train.inputs, train.told), (vocabulary.source, vocabulary.target), strict=True)
     counts, told = (torch.bincount(own.values, minlength=len(side)).tolist() for own, side in sides)
     unknown = float((valid.inputs.values == UNK).double().mean()) if len(valid) else None

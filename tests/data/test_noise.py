@@ -24,7 +24,7 @@ TEXTS = st.lists(st.sampled_from(WORDS.split()), max_size=12).map(" ".join) | st
 
 
 def only(kind, **options):
-    return NoiseConfig(**{"rate": 0.3, "spread": 0} | dict.fromkeys(KINDS, 0.0) | {kind: 1.0} | options)
+    return NoiseConfig(**{"unchanged": 0, "rate": 0.3, "spread": 0} | dict.fromkeys(KINDS, 0.0) | {kind: 1.0} | options)
 
 
 @FEW

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -151,6 +153,38 @@ def test_answers_do_not_depend_on_their_neighbours(settings, beam):
                 scores.gather(1, torch.tensor(told)[:, None]).sum().item(), abs=1e-4
             )
             assert not {0, 1, 2} & set(own.symbols)
+
+
+@pytest.mark.parametrize("settings", [{}, {"input_feeding": True, "num_layers": 2}])
+@pytest.mark.parametrize("update", [0, 40, 10**6])
+def test_guesses_take_the_place_of_right_symbols(settings, update):
+    task = translator(sampling="exponential", sampling_half=40, **settings)
+    (batch,) = PairBatches(data(), 1000)
+    share = 0.5 ** (update / 40)
+    torch.manual_seed(7)
+    found, _ = task.loss(replace(batch, update=update))
+    torch.manual_seed(7)
+    right = iter((torch.rand(sum(map(len, TARGETS))) < share).tolist())
+    losses, heard = [], []
+    for row in batch.rows:
+        source, told = SOURCES[row], TARGETS[row]
+        guesses = scores_by_hand(task, source, [SOS, *told[:-1]])
+        guesses[:, [0, 1, 2, 3]] = -torch.inf
+        mixed = [symbol if next(right) else int(guess) for symbol, guess in zip(told, guesses.argmax(1), strict=True)]
+        heard.append(mixed[:-1])
+        scores = scores_by_hand(task, source, [SOS, *mixed[:-1]])
+        losses.append(F.cross_entropy(scores, torch.tensor(told), reduction="sum"))
+    torch.testing.assert_close(found, sum(losses) / sum(map(len, TARGETS)))
+    assert (heard == [TARGETS[row][:-1] for row in batch.rows]) == (update == 0)
+    weights = [weight for weight in task.parameters() if weight.requires_grad]
+    expected = torch.autograd.grad(sum(losses) / sum(map(len, TARGETS)), weights)
+    for own, other in zip(torch.autograd.grad(found, weights), expected, strict=True):
+        torch.testing.assert_close(own, other, atol=1e-5, rtol=1e-4)
+
+
+def test_nothing_is_guessed_where_nothing_is_learnt():
+    task, plain = translator(sampling="linear", sampling_half=1), translator()
+    assert task.evaluate(PairBatches(data(), 12)) == plain.evaluate(PairBatches(data(), 12))
 
 
 def test_dropout_is_of_training_alone():

@@ -118,6 +118,21 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path, optimizer, settings)
     ]
 
 
+def test_a_batch_says_which_update_it_is_for(tmp_path):
+    def heard(run):
+        seen, loss = [], run.task.loss
+        run.task.loss = lambda batch, state: seen.append(batch.update) or loss(batch, state)
+        return seen
+
+    with pytest.raises(Kill):
+        go(make_run(tmp_path, KillAt(17)))
+    resumed = make_run(tmp_path)
+    assert resumed.prepare() == 16
+    seen = heard(resumed)
+    resumed.go()
+    assert seen == list(range(16, resumed.place.update))
+
+
 def test_same_seed_same_weights_and_timing_leaves_no_trace():
     one = make_run()
     go(one)

@@ -12,13 +12,16 @@ from typing import Any
 
 import torch
 
+from throughtime.config import checked
 from throughtime.data.columns import Source, open_examples
 from throughtime.data.files import check_encoding
 from throughtime.data.music_files import MusicSource, as_texts, open_pieces
-from throughtime.data.pairs import PairSource, read_pairs
+from throughtime.data.noise import noisy_pairs
+from throughtime.data.pairs import PairConfig, PairSource, open_new_pairs, read_pairs
 from throughtime.data.passage_files import PassageSource, open_passages
 from throughtime.data.readers.rows import Tally
 from throughtime.data.readers.sentences import MARK
+from throughtime.data.right import read_right
 from throughtime.data.running import RunningText
 from throughtime.data.tagged import SentenceSource, read_tagged
 from throughtime.errors import DataError, ModelError, UsageError
@@ -136,6 +139,8 @@ def source_of(model: Model) -> Source | SentenceSource | PassageSource | MusicSo
     kind: Any = OWN_SOURCES.get(model.config.task, Source)
     if makes_music(model):
         kind = MusicSource
+    elif model.config.noise is not None:
+        kind = Source
     try:
         return kind(**model.config.data["source"])  # type: ignore[no-any-return]
     except (KeyError, TypeError) as error:
@@ -161,6 +166,12 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
     """Open FILE as the model's training data was read, or as --format and --encoding say."""
     asked = {"encoding": getattr(arguments, "encoding", None), "format": getattr(arguments, "format", None)}
     source, part = source_of(model), getattr(arguments, "part", None)
+    for name in ("source", "target"):
+        if getattr(arguments, name, None) is not None and model.config.task != "translate":
+            raise UsageError(
+                f"--{name}: expected a model that answers with texts (throughtime train translate), "
+                f"found one of {model.config.task}"
+            )
     if isinstance(source, MusicSource):
         for name, value in asked.items():
             if value is not None:
@@ -171,6 +182,10 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
         return
     if part is not None:
         raise UsageError("--part: expected a model of music, whose files may bring their parts, found another")
+    if model.config.task == "translate":
+        with _open_pairs(arguments, model, asked, need_label) as labelled:
+            yield labelled
+        return
     if isinstance(source, PassageSource):
         if asked["format"] is not None:
             raise UsageError("--format: expected none for text, which has no other")
@@ -182,13 +197,36 @@ def open_labelled(arguments: argparse.Namespace, model: Model, *, need_label: bo
         with closing(read_tagged(arguments.file, source, need_label=need_label, tally=tally, **asked)) as sentences:
             yield Labelled(sentences, tally.notes)
         return
-    if isinstance(source, PairSource):
-        tally = Tally(str(arguments.file))
-        with closing(read_pairs(arguments.file, source, need_target=need_label, tally=tally, **asked)) as pairs:
-            yield Labelled(pairs, tally.notes)
-        return
+    assert isinstance(source, Source)
     with open_examples(arguments.file, source, need_label=need_label, **asked) as opened:
         yield Labelled((example for _, example in opened.rows), opened.tally.notes)
+
+
+@contextmanager
+def _open_pairs(
+    arguments: argparse.Namespace, model: Model, asked: dict[str, str | None], need_label: bool
+) -> Iterator[Labelled]:
+    """Pairs as the training data's were read, or as --source and --target say; of right texts with errors made."""
+    source, path = source_of(model), Path(arguments.file)
+    assert isinstance(source, Source | PairSource)
+    said = {name: getattr(arguments, name, None) for name in ("source", "target")}
+    if any(said.values()) or (isinstance(source, Source) and not path.exists()):
+        known = {name: getattr(source, name, None) for name in said} | {"encoding": source.encoding}
+        given = {name: value for name, value in (said | asked).items() if value is not None}
+        with open_new_pairs(path, checked(PairConfig, known | given, lambda name: f"--{name}")) as opened:
+            yield Labelled(opened.examples, lambda: opened.source().notes)
+        return
+    tally = Tally(str(path))
+    encoding, format = asked["encoding"], asked["format"]
+    if isinstance(source, PairSource):
+        with closing(
+            read_pairs(path, source, need_target=need_label, encoding=encoding, format=format, tally=tally)
+        ) as pairs:
+            yield Labelled(pairs, tally.notes)
+        return
+    assert model.config.noise is not None
+    with closing(read_right(path, source, encoding=encoding, format=format, tally=tally)) as right:
+        yield Labelled(noisy_pairs(right, model.config.noise, model.config.run.seed), tally.notes)
 
 
 def decoded_lines(source: Iterable[bytes], encoding: str) -> Iterator[str]:

@@ -24,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["train", "valid", "test", "all"],
         help="of music that brings its parts, the one to measure (default: test, where it has one)",
     )
+    parser.add_argument(
+        "--source",
+        help="of pairs, the sources: the ending of their file, or a table's column (default: as in training)",
+    )
+    parser.add_argument("--target", help="the right answers, likewise; several with commas between, or ref for ref0, …")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_search(parser, n_best=False)
     parser.set_defaults(run=evaluate)

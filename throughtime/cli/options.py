@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from throughtime.config import Config, checked
 
-__all__ = ["add_config", "add_fields", "flag", "read_config_flags"]
+__all__ = ["add_config", "add_fields", "flag", "given_fields", "read_config_flags"]
 
 Settings = TypeVar("Settings", bound=Config)
 
@@ -23,7 +23,8 @@ def flag(name: str) -> str:
 
 def add_config(parser: argparse.ArgumentParser, config: type[Config]) -> None:
     """A flag for every field, in a group headed by the class's summary line."""
-    add_fields(parser, (config.__doc__ or "").partition("\n")[0].rstrip("."), config.model_fields)
+    fields = {config.prefix + name: field for name, field in config.model_fields.items()}
+    add_fields(parser, (config.__doc__ or "").partition("\n")[0].rstrip("."), fields)
 
 
 def add_fields(parser: argparse.ArgumentParser, title: str, fields: Mapping[str, FieldInfo]) -> None:
@@ -39,8 +40,13 @@ def read_config_flags(arguments: argparse.Namespace, config: type[Settings]) -> 
     Raises:
         UsageError: when a value is out of range.
     """
-    given = {name: getattr(arguments, name) for name in config.model_fields if hasattr(arguments, name)}
-    return checked(config, given, flag)
+    given = {name: getattr(arguments, config.prefix + name) for name in given_fields(arguments, config)}
+    return checked(config, given, lambda name: flag(config.prefix + name))
+
+
+def given_fields(arguments: argparse.Namespace, config: type[Config]) -> list[str]:
+    """The fields that flags were given for."""
+    return [name for name in config.model_fields if hasattr(arguments, config.prefix + name)]
 
 
 def _argument(field: FieldInfo) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ from rich.console import Console
 from throughtime.cli.common import makes_music
 from throughtime.cli.main import BEGUN
 from throughtime.cli.meaning import add_music, meant
-from throughtime.cli.options import add_config, read_config_flags
+from throughtime.cli.options import add_config, flag, given_fields, read_config_flags
 from throughtime.cli.progress import ProgressScreen
 from throughtime.cli.screen import console, print_scores
 from throughtime.config import Config
 from throughtime.data.config import DataConfig, MusicConfig, PassageConfig
 from throughtime.data.identity import all_plain, plain
 from throughtime.data.music_files import read_pieces, told_in_events
+from throughtime.data.noise import NoiseConfig
 from throughtime.data.pairs import PairConfig, PairFiles, pair_meaning
 from throughtime.data.parts import Files, Meaning, Parts, TextFiles, read_parts
 from throughtime.data.passage_files import read_passages
+from throughtime.data.right import RightFiles, foreign
+from throughtime.data.running import RunningText
 from throughtime.data.store import Store, usual_cache
 from throughtime.data.tagged import SentenceConfig, SentenceFiles
 from throughtime.errors import DataError, TrainingError, UsageError
@@ -77,6 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind = TASKS[name]
         for config in (kind.data, kind.vocabulary, kind.network, training_of(name), RunConfig):
             add_config(task, config)
+        if name == "translate":
+            add_config(task, NoiseConfig)
         if name == "generate":
             add_music(task)
         task.set_defaults(run=train_task, task=name)
@@ -98,6 +104,7 @@ def train_task(arguments: argparse.Namespace) -> int:
         network=network,
         run=read_config_flags(arguments, RunConfig),
         train=train.model_dump(),
+        noise=_noise(arguments, data),
     ).settled()
     begun = _look_at_folder(arguments)
     if begun is not None and begun.files:
@@ -130,11 +137,24 @@ def train_task(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _noise(arguments: argparse.Namespace, options: Config) -> NoiseConfig | None:
+    """What goes wrong in right texts, where sources are made of them.
+
+    Raises:
+        UsageError: for its flags where they are not.
+    """
+    if isinstance(options, PairConfig) and options.noise:
+        return read_config_flags(arguments, NoiseConfig)
+    for name in given_fields(arguments, NoiseConfig):
+        raise UsageError(f"{flag(NoiseConfig.prefix + name)}: expected it beside --noise, found it alone")
+    return None
+
+
 def _files(options: Config) -> Files:
     if isinstance(options, DataConfig):
         return TextFiles(options)
     if isinstance(options, PairConfig):
-        return PairFiles(options)
+        return RightFiles(options) if options.noise else PairFiles(options)
     assert isinstance(options, SentenceConfig)
     return SentenceFiles(options)
 
@@ -205,6 +225,8 @@ def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
                 path=(after or before or {}).get("path"),
             )
     _check_same_values(begun.data["options"], now.data["options"])
+    noise = [{} if config.noise is None else config.noise.model_dump() for config in (begun, now)]
+    _check_same_values(*({NoiseConfig.prefix + name: value for name, value in own.items()} for own in noise))
 
 
 def _check_same_values(begun: dict[str, Any], now: dict[str, Any]) -> None:
@@ -226,7 +248,7 @@ def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, 
     with screen.status(f"reading {path}") as status:
         meaning = Meaning(task, kind.value, kind.strata, example)
         if isinstance(options, PairConfig):
-            meaning = pair_meaning(task)
+            meaning = replace(pair_meaning(task), called=example)
         if isinstance(options, MusicConfig):
             parts = read_pieces(path, options, seed, status.update)
             if task == "generate":
@@ -244,7 +266,11 @@ def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, 
         screen.print(f"  {what} {parts.folder}")
     purposes = (("learn from", parts.train), ("choose by", parts.valid), ("test on", parts.test))
     screen.print(", ".join(f"{len(part):,} to {purpose}" for purpose, part in purposes if part))
-    _warn(screen, parts.warnings, strict=options.strict)  # type: ignore[attr-defined]
+    warnings = parts.warnings
+    if isinstance(options, PairConfig) and options.noise:
+        assert not isinstance(parts.train, RunningText)
+        warnings = warnings + foreign(parts.train)
+    _warn(screen, warnings, strict=options.strict)  # type: ignore[attr-defined]
     return parts
 
 
@@ -252,6 +278,8 @@ def _called(options: Config, task: str) -> str:
     """An example of the data."""
     if isinstance(options, MusicConfig):
         return PIECES.example
+    if isinstance(options, PairConfig) and options.noise:
+        return "sentence"
     return "line" if isinstance(options, PassageConfig) and options.by == "line" else TASKS[task].names.example
 
 

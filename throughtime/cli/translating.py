@@ -13,6 +13,7 @@ from typing import TextIO
 from throughtime.cli.common import decoded_lines, positive, source_of
 from throughtime.cli.options import add_config, flag, read_config_flags
 from throughtime.cli.writers import BLANKS, WRITERS
+from throughtime.data.columns import Source, iter_examples
 from throughtime.data.files import read_lines
 from throughtime.data.pair import Pair
 from throughtime.data.pairs import PairSource, read_pairs
@@ -144,12 +145,17 @@ def _answer_into(
 def _sources(arguments: argparse.Namespace, model: TranslatorModel, tally: Tally) -> Generator[Pair]:
     """The sources of a file like that of the training data; where this was parallel, of any text too, a line each."""
     source, path = source_of(model), Path(arguments.file)
-    assert isinstance(source, PairSource)
-    plain = source.format == "parallel" and arguments.format is None and path.is_file() and by_ending(path) is None
-    if not plain:
-        asked = {"encoding": arguments.encoding, "format": arguments.format}
+    assert isinstance(source, PairSource | Source)
+    lines = source.format in ("parallel", "lines") and arguments.format in (None, "lines")
+    asked = {"encoding": arguments.encoding, "format": arguments.format}
+    if lines and path.is_file() and by_ending(path) is None:
+        with closing(read_lines(path, arguments.encoding or source.encoding)) as found:
+            for number, line in enumerate(found, 1):
+                yield Pair(line.strip(), (), str(path), number)
+    elif isinstance(source, PairSource):
         yield from read_pairs(path, source, need_target=False, tally=tally, **asked)
-        return
-    with closing(read_lines(path, arguments.encoding or source.encoding)) as lines:
-        for number, line in enumerate(lines, 1):
-            yield Pair(line.strip(), (), str(path), number)
+    else:
+        if source.format == "lines" and arguments.format is None:
+            asked["format"] = "auto"
+        for example in iter_examples(path, source, need_label=False, tally=tally, **asked):
+            yield Pair(example.text.strip(), (), example.path, example.line)

@@ -68,6 +68,7 @@ class Batch:
         rows: which rows they are.
         data: of what dataset, where it is known.
         resets: ``[N]`` truth values, where a state is carried from batch to batch: it becomes zero before these steps.
+        update: how many updates came before the one that it is for, where it is learnt from.
     """
 
     inputs: Any
@@ -75,6 +76,7 @@ class Batch:
     rows: tuple[int, ...]
     data: Dataset | None = None
     resets: Tensor | None = None
+    update: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from throughtime.data.batches import Batch, Batches, Dataset
+from throughtime.data.noise import NoisyPairs
 from throughtime.data.pair import Pair
 from throughtime.data.two_sided import Side, TwoSided
 from throughtime.data.vocabulary import EOS, SOS
 from throughtime.ragged import Ragged
 
-__all__ = ["PairBatches", "Rows", "Sequences", "encode_pairs", "encode_side"]
+__all__ = ["FreshBatches", "PairBatches", "Rows", "Sequences", "encode_pairs", "encode_side", "shifted"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Rows(Dataset):
         """The pairs of these rows."""
         sources, told = (part.take(rows) for part in (self.inputs, self.told))
         sources, told = (part.with_values(part.values.long()) for part in (sources, told))
-        return Sequences(sources, told.with_values(_shifted(told)), told)
+        return Sequences(sources, shifted(told), told)
 
     def places(self, rows: Iterable[int]) -> list[str]:
         """Where these pairs stand in the user's file."""
@@ -99,6 +101,47 @@ class PairBatches(Batches):
         return Batch(self.data.take(index).to(self.device), None, tuple(index.tolist()), self.data)
 
 
+class FreshBatches(PairBatches):
+    """Batches of pairs whose sources are made anew in each epoch; `data` has those of the first one.
+
+    An epoch is cut by the lengths that sources have in the first; nothing but its number decides what goes wrong in it.
+
+    Args:
+        data: of :class:`~throughtime.data.noise.NoisyPairs`.
+        side: how sources become symbols.
+        budget: see :class:`PairBatches`, as the others.
+        seed: see there.
+        device: see there.
+    """
+
+    def __init__(
+        self, data: Rows, side: Side, budget: int, seed: int | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(data, budget, seed, device)
+        self.side = side
+
+    def plan(self, epoch: int = 0) -> list[Any]:
+        """The epoch and the rows of each of its batches."""
+        return [(epoch, rows) for rows in super().plan(epoch)]
+
+    def size(self, part: Any) -> tuple[int, int]:
+        """About how many steps the longest row of a planned batch has, and how many all have."""
+        return super().size(part[1])
+
+    def load(self, part: Any) -> Batch:
+        """The batch of these rows as they are in this epoch."""
+        epoch, rows = part
+        assert isinstance(self.data, Rows)
+        pairs = self.data.examples
+        assert isinstance(pairs, NoisyPairs)
+        made = encode_side((pairs.made(row, epoch).text for row in rows.tolist()), self.side)
+        order = np.argsort(-made.lengths.numpy(), kind="stable")  # as PairBatches has them, for attention
+        sources = made.take(torch.from_numpy(order))
+        index = torch.from_numpy(rows[order])
+        own = replace(self.data.take(index), sources=sources.with_values(sources.values.long()))
+        return Batch(own.to(self.device), None, tuple(index.tolist()), self.data)
+
+
 def encode_pairs(pairs: Sequence[Pair], vocabulary: TwoSided) -> Rows:
     """A row for each right answer.
 
@@ -109,23 +152,36 @@ def encode_pairs(pairs: Sequence[Pair], vocabulary: TwoSided) -> Rows:
     >>> batch.sources.to_list(), batch.heard.to_list(), batch.told.to_list()
     ([[4, 5, 3]], [[2, 5, 6]], [[5, 6, 3]])
     """
-    counts = np.array([len(pair.targets) for pair in pairs], np.int64)
+    counts, sources, told = list[int](), list[np.ndarray](), list[np.ndarray]()
+    for pair in pairs:  # once: a pair may be made when it is asked for
+        counts.append(len(pair.targets))
+        sources.append(_ended(pair.text, vocabulary.source))
+        told += [_ended(target, vocabulary.target) for target in pair.targets]
     owners = np.repeat(np.arange(len(counts)), counts)
-    sources = encode_side((pair.text for pair in pairs), vocabulary.source)
-    told = encode_side((target for pair in pairs for target in pair.targets), vocabulary.target)
-    return Rows(sources.take(torch.from_numpy(owners)), None, pairs, told=told, pairs=owners)
+    rows = _joined(sources, vocabulary.source).take(torch.from_numpy(owners))
+    return Rows(rows, None, pairs, told=_joined(told, vocabulary.target), pairs=owners)
 
 
 def encode_side(texts: Iterable[str], side: Side) -> Ragged:
     """Texts as symbols in the smallest integers that hold them, each with ``<eos>`` last."""
-    dtype = side.vocabulary.dtype
-    encoded = [np.append(side.encode(text), dtype.type(EOS)) for text in texts]
-    values = np.concatenate([np.zeros(0, dtype), *encoded])
+    return _joined([_ended(text, side) for text in texts], side)
+
+
+def _ended(text: str, side: Side) -> np.ndarray:
+    return np.append(side.encode(text), side.vocabulary.dtype.type(EOS))
+
+
+def _joined(encoded: Sequence[np.ndarray], side: Side) -> Ragged:
+    values = np.concatenate([np.zeros(0, side.vocabulary.dtype), *encoded])
     return Ragged.from_lengths(torch.from_numpy(values), [len(own) for own in encoded])
 
 
-def _shifted(told: Ragged) -> Tensor:
-    """``[N]``: the symbol before each, ``<sos>`` before the first."""
+def shifted(told: Ragged) -> Ragged:
+    """The symbol before each, ``<sos>`` before the first; the same lengths.
+
+    >>> shifted(Ragged.from_list([[5, 6, 3], [7, 3]])).to_list()
+    [[2, 5, 6], [2, 7]]
+    """
     before = torch.cat([told.values[:1], told.values[:-1]])
     before[told.offsets[:-1]] = SOS
-    return before
+    return told.with_values(before)

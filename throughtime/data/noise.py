@@ -14,6 +14,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
+from typing import ClassVar, overload
 
 from pydantic import Field
 
@@ -21,12 +22,17 @@ from throughtime.config import Config
 from throughtime.data.columns import Example
 from throughtime.data.pair import Pair
 
-__all__ = ["KINDS", "NoiseConfig", "noisy", "noisy_pairs"]
+__all__ = ["KINDS", "NoiseConfig", "NoisyPairs", "noisy", "noisy_pairs", "share_of_english"]
 
 
 class NoiseConfig(Config):
-    """How much goes wrong in right English, and how often each kind of error is the one."""
+    """How much goes wrong in right English (``--noise``), and how often each kind of error is the one."""
 
+    prefix: ClassVar[str] = "noise_"
+
+    unchanged: float = Field(
+        0.1, ge=0, le=1, description="the share of sentences left right; the spread leaves more of them so"
+    )
     rate: float = Field(0.15, ge=0, le=1, description="the share of a sentence's words that go wrong, on average")
     spread: float = Field(
         1.33, ge=0, description="how uneven sentences are: the deviation of that share, as a multiple of it"
@@ -47,11 +53,13 @@ def noisy(text: str, config: NoiseConfig, seed: int, epoch: int = 0) -> str:
 
     What holds a digit, an at sign or a slash stays as it is, and so does a text that none of the tables knows.
 
-    >>> noisy("She has lived in the city for 12 years.", NoiseConfig(rate=0.3), seed=6)
-    'She have lived on the city for 12 yers.'
+    >>> noisy("She has lived in the city for 12 years.", NoiseConfig(rate=0.3), seed=11)
+    'She have lived in the cities since 12 years.'
     """
     key = f"{seed} {epoch} {text}".encode("utf-8", "surrogatepass")
     draw = random.Random(blake2b(key, digest_size=8).digest())
+    if draw.random() < config.unchanged:
+        return text
     parts = _PARTS.findall(text)
     places = [place for place, part in enumerate(parts) if not part.isspace() and not _KEPT.search(part)]
     share = min(1.0, max(0.0, draw.gauss(config.rate, config.rate * config.spread)))
@@ -65,11 +73,59 @@ def noisy(text: str, config: NoiseConfig, seed: int, epoch: int = 0) -> str:
     return "".join(parts)
 
 
-def noisy_pairs(examples: Iterable[Example], config: NoiseConfig, seed: int, epoch: int = 0) -> Iterator[Pair]:
+def noisy_pairs(examples: Iterable[Example | Pair], config: NoiseConfig, seed: int, epoch: int = 0) -> Iterator[Pair]:
     """Yield each text with errors as the source, and as it is as the target."""
     for example in examples:
         wrong = noisy(example.text, config, seed, epoch)
         yield Pair(wrong, (example.text,), example.path, example.line, ((example.path, example.line),))
+
+
+class NoisyPairs(Sequence[Pair]):
+    """Right texts as pairs whose sources are made when they are asked for, so that only the texts take room.
+
+    Args:
+        right: the texts.
+        config: how much goes wrong.
+        seed: what goes wrong; see :func:`noisy`.
+
+    >>> pairs = NoisyPairs([Example("We went to the sea.", None, "a.txt", 1)], NoiseConfig(), seed=14)
+    >>> pairs[0].text, pairs.made(0, epoch=1).text, pairs[0].targets
+    ('We go to the sea.', 'We went too the sea', ('We went to the sea.',))
+    """
+
+    def __init__(self, right: Sequence[Example | Pair], config: NoiseConfig, seed: int) -> None:
+        self.right, self.config, self.seed = right, config, seed
+
+    def __len__(self) -> int:
+        return len(self.right)
+
+    @overload
+    def __getitem__(self, place: int) -> Pair: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> NoisyPairs: ...
+
+    def __getitem__(self, place: int | slice) -> Pair | NoisyPairs:
+        if isinstance(place, slice):
+            return NoisyPairs(self.right[place], self.config, self.seed)
+        return self.made(place)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return noisy_pairs(self.right, self.config, self.seed)
+
+    def made(self, place: int, epoch: int = 0) -> Pair:
+        """One of them, with the errors of an epoch."""
+        return next(noisy_pairs([self.right[place]], self.config, self.seed, epoch))
+
+
+def share_of_english(texts: Iterable[str]) -> float:
+    """The share of the words that are among English's small ones, from whose mixing up most errors are made.
+
+    >>> share_of_english(["The dog is in the house."]), share_of_english(["Der Hund ist im Haus."])
+    (0.6666666666666666, 0.0)
+    """
+    words = [part.lower() for text in texts for part in _PARTS.findall(text) if part[0].isalpha()]
+    return sum(word in _FUNCTION_WORDS for word in words) / len(words) if words else 0.0
 
 
 Edit = dict[int, str]

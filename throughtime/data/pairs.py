@@ -65,8 +65,13 @@ class PairConfig(Config):
         description="the target, likewise; several right answers with commas between them (ref0,ref1), or ref for all "
         "files ref0, ref1, …",
     )
-    format: Literal["auto", "parallel", "csv", "tsv", "jsonl", "parquet", "dictionary"] = Field(
-        "auto", description="the files' format; told from name and content otherwise"
+    noise: bool = Field(
+        False,
+        description="FILE is right English, a sentence a line (or --target a table's column): sources are made of it "
+        "with errors, others in each epoch, so that a corrector is learnt",
+    )
+    format: Literal["auto", "parallel", "lines", "csv", "tsv", "jsonl", "parquet", "dictionary"] = Field(
+        "auto", description="the files' format (lines with --noise); told from name and content otherwise"
     )
     header: bool | None = Field(
         None, description="whether the first row of a table names the columns; told from content otherwise"
@@ -176,6 +181,8 @@ def open_new_pairs(path: StrPath, options: PairConfig) -> Generator[NewPairs]:
     """
     tally = Tally(str(path))
     told = options.format
+    if told == "lines":
+        raise UsageError("--format lines: expected it with --noise, which makes pairs of lines")
     if told == "auto":
         told = tell_format(path, options.encoding)
         tally.say(f"read as {_SAID[told]}")

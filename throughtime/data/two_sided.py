@@ -44,7 +44,10 @@ class TwoSidedConfig(Config):
     )
     source_tokens: Tokens | None = Field(None, description="the same for the sources alone")
     target_tokens: Tokens | None = Field(None, description="the same for the targets alone")
-    joint: bool = Field(False, description="one vocabulary for both sides, which share what they learn of a symbol")
+    joint: bool | None = Field(
+        None,
+        description="one vocabulary for both sides, which share what they learn of a symbol (default: with --noise)",
+    )
     lowercase: bool = Field(False, description="read capitals as small letters, and write none")
     min_count: int | None = Field(
         None, ge=1, description="leave out symbols seen less often than this in training (words and pieces 2, others 1)"

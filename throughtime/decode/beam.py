@@ -37,6 +37,11 @@ class BeamConfig(Config):
         None, ge=0, description="symbols of an answer at most (none: as many as its source's length allows)"
     )
     max_ratio: float = Field(3.0, ge=0, description="symbols at most for each of the source's, plus ten")
+    keep: float | None = Field(
+        None,
+        description="of corrections: keep a change of the source's words only where it makes the answer more probable "
+        "by this many nats (none: whatever is found)",
+    )
 
     def limits(self, lengths: Tensor) -> Tensor:
         """``[B]``: the most symbols of each answer, from the sources' ``lengths [B]``.

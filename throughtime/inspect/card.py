@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig, Rolls
+from throughtime.data.noise import NoiseConfig
 from throughtime.data.piece import pitch_name
 from throughtime.model import Model
 from throughtime.storage import write_atomically
@@ -159,6 +160,10 @@ OWN_LIMITS = {
     "label": "- It takes words as they are given: parted otherwise than in its training data, it fares worse.",
 }
 
+NOISE = """
+- It learnt from errors that a program made in right English: what people do wrong in other ways it leaves, and what is
+  right but strange to it may be changed. `--keep` says how sure it must be of a change."""
+
 UNCALIBRATED = "The probabilities are not calibrated: 0.9 does not mean right nine times in ten."
 CALIBRATED = (
     "The probabilities are calibrated on the validation data (temperature {:.3g}): on texts of another kind 0.9 need "
@@ -180,11 +185,11 @@ def write_card(path: Path, model: Model) -> None:
         commands=COMMANDS.get(kind, ANSWERS),
         imports=IMPORTS.get(kind, ""),
         calls=CALLS[kind],
-        own_limits=OWN_LIMITS[kind].format(calibrated=_calibrated(config.result)),
+        own_limits=OWN_LIMITS[kind].format(calibrated=_calibrated(config.result)) + NOISE * (config.noise is not None),
         network=model.in_words(),
         scores=_scores(model),
         labels=_labels(model),
-        data=_data(config.data, model.names.example),
+        data=_data(config.data, model.names.example) + _made(config.noise),
         settings=_settings(model),
         unknown=_unknown(config.vocabulary),
         version=config.throughtime,
@@ -297,6 +302,16 @@ def _data(data: dict[str, Any], called: str) -> str:
             file = _escape(Path(path).name or path) if path else "held out of the training file"
             rows.append((name, file, f"{facts['rows']:,}{' words' * (part == 'vectors')}"))
     return _table(("for", "file", f"{called}s"), rows) if rows else "Not known."
+
+
+def _made(noise: NoiseConfig | None) -> str:
+    """How sources were made of the data, where they were."""
+    if noise is None:
+        return ""
+    return (
+        f"\n\nThe files hold what is right. Sources were made of it: {noise.unchanged:.0%} of them as they are, in the "
+        f"others {noise.rate:.0%} of the words with an error on average, other errors in each pass over the data."
+    )
 
 
 def _settings(model: Model) -> str:

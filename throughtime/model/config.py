@@ -12,6 +12,7 @@ from throughtime.config import Config
 from throughtime.data.language import LanguageConfig
 from throughtime.data.lexicon import LexiconConfig
 from throughtime.data.music import RollConfig
+from throughtime.data.noise import NoiseConfig
 from throughtime.data.two_sided import TwoSidedConfig
 from throughtime.data.vocabulary import VocabularyConfig
 from throughtime.errors import ModelError
@@ -47,8 +48,8 @@ def training_of(task: str) -> type[TrainConfig]:
 class ModelConfig(Config):
     """All that ``config.json`` holds.
 
-    ``environment`` says with what versions and on what machine it was trained, ``files`` are the hashes of a finished
-    model's files.
+    ``noise`` says how sources were made, where nobody wrote any; ``environment`` with what versions and on what machine
+    it was trained; ``files`` are the hashes of a finished model's files.
     """
 
     format: int = FORMAT
@@ -64,6 +65,7 @@ class ModelConfig(Config):
     train: dict[str, Any] = Field(default_factory=dict)
     run: RunConfig = RunConfig()
     data: dict[str, Any] = Field(default_factory=dict)
+    noise: NoiseConfig | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     result: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
@@ -87,8 +89,11 @@ class ModelConfig(Config):
             train: examples to learn from, which may tell what the settings of a vocabulary leave open.
         """
         vocabulary = self.vocabulary
-        if isinstance(vocabulary, TwoSidedConfig) and len(train):
-            vocabulary = vocabulary.told_by(train)
+        if isinstance(vocabulary, TwoSidedConfig):
+            if vocabulary.joint is None:
+                vocabulary = vocabulary.model_copy(update={"joint": self.noise is not None})
+            if len(train):
+                vocabulary = vocabulary.told_by(train)
         network, vocabulary = self.network.settled_with(vocabulary)  # type: ignore[arg-type]
         return self.model_copy(update={"vocabulary": vocabulary, "network": network})
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from throughtime.data.batches import Batches, Dataset
-from throughtime.data.encoded_pairs import PairBatches, Rows, Sequences, encode_pairs, encode_side
+from throughtime.data.encoded_pairs import FreshBatches, PairBatches, Rows, Sequences, encode_pairs, encode_side
 from throughtime.data.pair import Pair
 from throughtime.data.two_sided import TwoSided
 from throughtime.data.vocabulary import EOS, SOS
 from throughtime.decode.beam import BeamConfig, Hypothesis
+from throughtime.decode.edits import Changes
 from throughtime.errors import DataError, UsageError
-from throughtime.metrics import text_errors, token_errors, translation
+from throughtime.metrics import gleu, text_errors, token_errors, translation
 from throughtime.model.base import EVALUATION_TOKENS, Model
 from throughtime.ragged import Ragged
 from throughtime.tasks.translate import Translator, TranslatorConfig
@@ -78,13 +79,18 @@ class TranslatorModel(Model):
             n_best: how many are wanted; fewer come where there are no more.
 
         Raises:
-            UsageError: for one text in place of a list of them, or more answers than the beam has.
+            UsageError: for one text in place of a list of them, more answers than the beam has, or ``keep`` where
+                texts are not corrected, or with several answers.
         """
         if isinstance(texts, str):
             raise UsageError("expected a list of texts, found one text: put it in a list")
         beam = beam or BeamConfig()
         if not 1 <= n_best <= beam.beam:
             raise UsageError(f"expected from 1 to {beam.beam} answers, as many as the beam has, found {n_best}")
+        if beam.keep is not None and not self.task.joint:
+            raise UsageError("--keep: expected a model that corrects texts (--noise, or --joint), found another")
+        if beam.keep is not None and n_best > 1:
+            raise UsageError(f"--keep: expected one answer to a text, found {n_best} wanted")
         found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
         said = [row for row, text in enumerate(texts) if text.strip()]
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
@@ -94,11 +100,38 @@ class TranslatorModel(Model):
             limits = beam.limits(batch.inputs.lengths - 1).tolist()
             for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
                 found[said[row]] = [self._answer(own, limit) for own in hypotheses]
+        if beam.keep is not None:
+            sifted = self._sifted([texts[row].strip() for row in said], [found[row][0] for row in said], beam)
+            found |= {row: [answer] for row, answer in zip(said, sifted, strict=True)}
         return [found[row] for row in range(len(texts))]
 
     def _answer(self, found: Hypothesis, limit: int) -> Answer:
         text = self.vocabulary.target.decode(found.symbols)
         return Answer(text, found.log_probability, found.score, len(found.symbols) >= limit)
+
+    def _sifted(self, texts: Sequence[str], answers: Sequence[Answer], beam: BeamConfig) -> list[Answer]:
+        """Answers with those of their changes alone that make them more probable by ``beam.keep`` nats each."""
+        assert beam.keep is not None
+        changes = [Changes(text, answer.text) for text, answer in zip(texts, answers, strict=True)]
+        nats = self._nats(texts, [(own.apply([True] * len(own.found)), *own.without_each()) for own in changes])
+        kept = [[other - whole >= beam.keep for other in others] for whole, *others in nats]
+        left = [own.apply(choice) for own, choice in zip(changes, kept, strict=True)]
+        sums = self._nats(texts, [(text,) for text in left])
+        lengths = encode_side(left, self.vocabulary.target).lengths.tolist()
+        return [
+            Answer(text, -total, -total / ((5 + length) / 6) ** beam.length_penalty, before.cut)
+            for text, (total,), length, before in zip(left, sums, lengths, answers, strict=True)
+        ]
+
+    def _nats(self, texts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[list[float]]:
+        """How improbable each of some answers to each text is: minus the logarithm of its probability."""
+        pairs = [Pair(text, tuple(own), "", 0) for text, own in zip(texts, answers, strict=True)]
+        rows = self.encode(pairs)
+        found = np.zeros(len(rows))
+        for batch in self.batches(rows) if pairs else ():
+            found[list(batch.rows)] = self.task.nats(batch.inputs).cpu().numpy()
+        ends = np.cumsum([len(own) for own in answers])[:-1]
+        return [own.tolist() for own in np.split(found, ends)] if pairs else []
 
     def look(self, text: str, beam: BeamConfig | None = None) -> Looked:
         """The best answer to one text, and where the model looked as it said each symbol of it.
@@ -146,14 +179,17 @@ class TranslatorModel(Model):
         Returns:
             ``bleu``, ``bleu_lc``, ``chrf``, ``bleu_signature``, ``wer``, ``cer``, ``ter`` (errors over the target's
             symbols), ``exact``, ``pairs``, and of the right answers, symbol by symbol, ``nll``, ``perplexity``,
-            ``accuracy``, ``tokens`` and ``loss``.
+            ``accuracy``, ``tokens`` and ``loss``. Where both sides have one vocabulary, as in correction, also
+            ``gleu``, over words as blanks part them, and ``gleu_source``, that of the sources left as they are.
         """
         scores = self.task.evaluate(self.batches(data))
         answers = self.predict([pair.text for pair in data.examples], beam)
         references = [list(pair.targets) for pair in data.examples]
         side = self.vocabulary.target
         parts = [[side.parts(text) for text in right] for right in references]
-        found = translation(answers, references) | text_errors(answers, references)
+        found: dict[str, Any] = translation(answers, references) | text_errors(answers, references)
+        if self.task.joint:
+            found |= _corrections([pair.text for pair in data.examples], answers, references)
         return scores | found | token_errors([side.parts(text) for text in answers], parts), answers
 
     # ---- what it reads ----
@@ -171,6 +207,8 @@ class TranslatorModel(Model):
         """Pairs in batches to learn from, of so many symbols of both sides together."""
         assert isinstance(data, Rows)
         tokens = train.batch_tokens or round(train.batch_size * float(data.lengths.double().mean()))
+        if self.config.noise is not None:
+            return FreshBatches(data, self.vocabulary.source, tokens, self.config.run.seed, self.device)
         return PairBatches(data, tokens, self.config.run.seed, self.device)
 
     def batches(self, data: Dataset) -> PairBatches:
@@ -192,3 +230,12 @@ class TranslatorModel(Model):
             f"{self.vocabulary.in_words()}, with {network.attention} attention{feeding}{coverage}{copying} "
             f"({self.parameters:,} weights)"
         )
+
+
+def _corrections(
+    sources: Sequence[str], answers: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """GLEU of the answers, and of the sources in their place."""
+    given, said = ([text.split() for text in texts] for texts in (sources, answers))
+    right = [[text.split() for text in own] for own in references]
+    return {"gleu": gleu(given, said, right), "gleu_source": gleu(given, given, right)}

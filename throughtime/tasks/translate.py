@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from throughtime.config import Config
 from throughtime.data.batches import Batch
-from throughtime.data.encoded_pairs import Rows, Sequences
+from throughtime.data.encoded_pairs import Rows, Sequences, shifted
 from throughtime.data.two_sided import TwoSided, TwoSidedConfig
 from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.decode.beam import BeamConfig, Hypothesis, beam_search
@@ -27,6 +27,7 @@ from throughtime.nn.recurrent import Recurrent
 from throughtime.nn.softmax import learnt_in, linear_cross_entropy
 from throughtime.ragged import Ragged
 from throughtime.tasks.answering import answering
+from throughtime.tasks.scheduled import share_told
 from throughtime.tasks.targets import Measure, Unlabelled, entropy
 
 __all__ = ["Translations", "Translator", "TranslatorConfig"]
@@ -93,6 +94,12 @@ class TranslatorConfig(Config):
         description="numbers that the scores are learnt with; auto takes bfloat16 for large vocabularies "
         "on machines that multiply it in hardware",
     )
+    sampling: Literal["none", "linear", "exponential", "inverse-sigmoid"] = Field(
+        "none",
+        description="tell the decoder, as it learns, fewer and fewer of the right symbols and its own guesses in their "
+        "place (scheduled sampling): how the share of the right ones falls",
+    )
+    sampling_half: int = Field(10_000, ge=1, description="the update at which half of the symbols told are right ones")
 
     def settled_with(self, vocabulary: TwoSidedConfig) -> tuple[TranslatorConfig, TwoSidedConfig]:
         """Settle what was left open: letters and phones are few, and what they are scored by need not be shared.
@@ -204,7 +211,7 @@ class Translator(nn.Module):
         copies: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.config, self.targets = config, targets
+        self.config, self.targets, self.joint = config, targets, joint
         self.copies: Tensor | None
         self.register_buffer("copies", copies if config.copying else None, persistent=False)
         between = config.dropout if config.num_layers > 1 else 0.0
@@ -247,7 +254,7 @@ class Translator(nn.Module):
         """For a vocabulary; see the other tasks."""
         sizes = len(vocabulary.source), len(vocabulary.target)
         copies = torch.from_numpy(vocabulary.copies)
-        return cls(config, *sizes, targets, counts, joint=vocabulary.config.joint, copies=copies)
+        return cls(config, *sizes, targets, counts, joint=bool(vocabulary.config.joint), copies=copies)
 
     @property
     def recurrences(self) -> list[Recurrent]:
@@ -264,6 +271,9 @@ class Translator(nn.Module):
             return exact, errors, Measure("cer", "letter errors", percent=True, curve=False), nll
         accuracy = Measure("accuracy", "next symbols right", percent=True)
         scores = (Measure("bleu", "BLEU", curve=False), Measure("chrf", "chrF", curve=False))
+        if self.joint:
+            own = Measure("gleu", "GLEU", curve=False), Measure("gleu_source", "GLEU of the sources", curve=False)
+            return accuracy, *own, *scores, exact, nll
         return accuracy, *scores, exact, nll
 
     # ---- the task's protocol ----
@@ -275,7 +285,11 @@ class Translator(nn.Module):
         """
         own: Sequences = batch.inputs
         memory, start = self._remembered(own)
-        decoded = self.decoder(own.heard, memory, start)
+        heard = own.heard
+        if self.config.sampling != "none" and batch.update is not None:
+            share = share_told(self.config.sampling, batch.update, self.config.sampling_half)
+            heard = self._guessed(own, memory, start, share)
+        decoded = self.decoder(heard, memory, start)
         loss = self._loss(decoded, memory, own.told)
         if decoded.overlap is not None:
             loss = loss + self.config.coverage_weight * decoded.overlap.mean()
@@ -397,6 +411,13 @@ class Translator(nn.Module):
 
         return search
 
+    def nats(self, own: Sequences) -> Tensor:
+        """``[B]``: minus the log-probability of each target, its end included, without dropout."""
+        with answering(self):
+            losses, _ = self._told(own)
+            sums = losses.new_zeros(len(own), dtype=torch.float64)
+            return sums.index_add(0, own.told.row_of_step, losses.double())
+
     def looked(self, own: Sequences) -> Ragged:
         """For each symbol of the targets the weights of its source's steps, without dropout."""
         with answering(self):
@@ -409,6 +430,21 @@ class Translator(nn.Module):
         outputs, final, _ = self.encoder(own.sources)
         memory = self.decoder.remember(outputs, own.heard.lengths, self._copies(own.sources))
         return memory, self.decoder.start(final, memory)
+
+    def _guessed(self, own: Sequences, memory: Memory, start: State, share: float) -> Ragged:
+        """What the decoder hears where each symbol is the right one with a probability of `share`, or else its guess.
+
+        It guesses them all at once, each from the right symbols before it (Mihaylova & Martins 2019, "Scheduled
+        Sampling for Transformers"), so that its recurrence runs over whole targets here too: twice in place of once.
+        No gradient goes through the guesses.
+        """
+        with torch.no_grad():
+            unheard = torch.tensor([*UNSAID, EOS], device=own.told.values.device)
+            found = self._scored(self.decoder(own.heard, memory, start), memory)
+            guesses = [scores.index_fill(1, unheard, -torch.inf).argmax(1) for scores in found]
+        told = own.told.values
+        right = torch.rand(len(told), device=told.device) < share
+        return shifted(own.told.with_values(torch.where(right, told, torch.cat(guesses))))
 
     def _copies(self, sources: Ragged) -> Ragged | None:
         """What is said when a step of the sources is copied."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ def train_steps(
     while True:
         plan = batches.plan(place.epoch)
         while place.batch < len(plan):
-            batch = batches.load(plan[place.batch])
+            batch = replace(batches.load(plan[place.batch]), update=place.update)
             lr = config.lr * schedule_factor(config, place.update, total)
             for group in optimizer.param_groups:
                 group["lr"] = lr

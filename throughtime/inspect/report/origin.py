@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from throughtime.config import Config
+from throughtime.data.noise import NoiseConfig
 from throughtime.inspect.card import PARTS
 from throughtime.inspect.report.page import section, sentence, shown_value, table
 from throughtime.model import Model, training_of
@@ -69,6 +70,7 @@ def _settings(model: Model) -> str:
     config = model.config
     groups: dict[str, tuple[dict[str, Any], type[Config]]] = {
         "Data": (config.data.get("options") or {}, TASKS[config.task].data),
+        "Noise": ({} if config.noise is None else config.noise.model_dump(), NoiseConfig),
         "Vocabulary": (config.vocabulary.model_dump(), type(config.vocabulary)),
         "Network": (config.network.model_dump(), type(config.network)),
         "Training": (config.train, training_of(config.task)),
