@@ -253,7 +253,7 @@ class Translator(nn.Module):
     ) -> Translator:
         """For a vocabulary; see the other tasks."""
         sizes = len(vocabulary.source), len(vocabulary.target)
-        copies = torch.from_numpy(vocabulary.copies)
+        copies = torch.from_numpy(vocabulary.copies) if config.copying else None
         return cls(config, *sizes, targets, counts, joint=bool(vocabulary.config.joint), copies=copies)
 
     @property
