@@ -10,7 +10,8 @@ torch.bmm over padded keys and values that are gathered when rows change, and nn
 end is ruled out, so that an answer is as long as its source. Both are timed only after their answers agree, but for
 answers as probable as others, of which rounding chooses.
 
-Learning: an update's loss and gradients with attention after the recurrence, and with input feeding: ours alone.
+Learning: an update's loss and gradients with attention after the recurrence, in the first column, and with input
+feeding in the second, ours both times; symbols of both sides a second.
 
 Both sides run in one process in turns; the ratio is theirs over ours, of each round.
 """
@@ -93,7 +94,7 @@ def main() -> int:
     found = []
     for case in CASES:
         runs = {f"{case.name}, {'a beam of 5' if beam > 1 else 'greedy'}": beam for beam in (5, 1)}
-        learning = f"{case.name}, learning: feeding, after"
+        learning = f"{case.name}, learning: after, feeding"
         wanted = [name for name in (*runs, learning) if arguments.only.lower() in name.lower()]
         if not wanted:
             continue
