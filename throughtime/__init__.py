@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         SequenceGenerator,
         SequenceLabeler,
         SequenceRegressor,
+        SequenceTranslator,
     )
     from throughtime.model import Model, load
     from throughtime.ragged import Ragged
@@ -34,6 +35,7 @@ __all__ = [
     "SequenceGenerator",
     "SequenceLabeler",
     "SequenceRegressor",
+    "SequenceTranslator",
     "ThroughtimeError",
     "TrainingError",
     "UsageError",
@@ -48,7 +50,13 @@ __all__ = [
 _HOMES = {
     "throughtime.data.textbook": ("one_hot", "pad"),
     "throughtime.errors": ("DataError", "ModelError", "ThroughtimeError", "TrainingError", "UsageError"),
-    "throughtime.estimators": ("SequenceClassifier", "SequenceGenerator", "SequenceLabeler", "SequenceRegressor"),
+    "throughtime.estimators": (
+        "SequenceClassifier",
+        "SequenceGenerator",
+        "SequenceLabeler",
+        "SequenceRegressor",
+        "SequenceTranslator",
+    ),
     "throughtime.model": ("Model", "load"),
     "throughtime.ragged": ("Ragged",),
 }

@@ -190,7 +190,7 @@ def learn(
     Raises:
         UsageError: settings that are not those of ``like``; others, DataError and TrainingError: see :func:`fit`.
     """
-    listener, config = listener or FitListener(), config.settled(splits.train)
+    listener, config = listener or FitListener(), config.settled(splits.train, like.config if like else None)
     train = train.settled_with(config.network.learning(config.vocabulary))  # type: ignore[arg-type]
     device = settle(config)
     for name, wanted in (("--patience", train.patience), ("--average-after", train.average_after)):
@@ -215,6 +215,8 @@ def learn(
             remove_model(folder)
         model.save_settings(folder)
     batches = model.training_batches(data, train)
+    if deadline is not None and folder is not None and isinstance(model, TranslatorModel):
+        deadline -= _answering_seconds(model, ready)
     run = Run(
         task,
         batches,
@@ -250,7 +252,7 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     """
     task, parts = model.task, {"train": ready.train, "valid": ready.valid, "test": ready.test}
     held_out = {name: parts[name] for name in ("valid", "test") if len(parts[name])}
-    if isinstance(task, Labeler | Generator | Composer) and not shown:
+    if isinstance(task, Labeler | Generator | Composer | Translator) and not shown:
         scores = {name: task.evaluate(model.batches(part)) for name, part in held_out.items()}
         return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
     if isinstance(model, LanguageModel):
@@ -258,7 +260,7 @@ def conclude(model: Model, outcome: Outcome, ready: Prepared, *, shown: bool) ->
     if isinstance(model, ComposerModel):
         return _music(model, outcome, held_out)
     if isinstance(model, TranslatorModel):
-        return _pairs(model, outcome, held_out, shown=shown)
+        return _pairs(model, outcome, held_out)
     if isinstance(task, Labeler):
         return _labels(model, outcome, ready, held_out)
     found = {name: _examined(model, part, fits=name == "valid", shown=shown) for name, part in held_out.items()}
@@ -291,13 +293,9 @@ def _music(model: ComposerModel, outcome: Outcome, parts: Mapping[str, Dataset])
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
 
 
-def _pairs(model: TranslatorModel, outcome: Outcome, parts: Mapping[str, Dataset], *, shown: bool) -> Fitted:
+def _pairs(model: TranslatorModel, outcome: Outcome, parts: Mapping[str, Dataset]) -> Fitted:
     """The same of a model that answers texts with texts."""
-    rows = {name: part for name, part in parts.items() if isinstance(part, Rows)}
-    if not shown:
-        scores = {name: model.judge(part)[0] for name, part in rows.items()}
-        return Fitted(model, outcome, scores.get("valid"), scores.get("test"))
-    found = {name: translated(model, part) for name, part in rows.items()}
+    found = {name: translated(model, part) for name, part in parts.items() if isinstance(part, Rows)}
     told = {name: own for name, (own, _) in found.items()}
     evidence = Evidence(translated={name: answers for name, (_, answers) in found.items()})
     return Fitted(model, outcome, told.get("valid"), told.get("test"), evidence=evidence)
@@ -337,6 +335,16 @@ def _examined(model: Model, part: Dataset, *, fits: bool, shown: bool) -> _Exami
             task.calibrate(outputs, targets)
     told = answered(task, part.examples, text_lengths(part), outputs, targets) if shown else None
     return _Examined(task.judge(outputs, targets), before, told)
+
+
+def _answering_seconds(model: TranslatorModel, ready: Prepared) -> float:
+    """What is to be left of ``--minutes`` for the search for answers to what was held out."""
+    parts = [part for part in (ready.valid, ready.test) if isinstance(part, Rows)]
+    return SLOWER * sum(map(model.seconds_to_judge, parts))
+
+
+SLOWER = 1.25
+"""By so much searches take longer than was told by those that end where right answers do."""
 
 
 def _network(config: ModelConfig, ready: Prepared) -> Task:

@@ -12,6 +12,7 @@ FREE = {
     *("dropout", "word_dropout", "recurrent_dropout", "label_smoothing", "class_weights", "calibrate"),
     *("hidden_dropout", "input_dropout", "embedding_dropout", "weight_drop"),
     *("softmax", "ar", "tar", "chunk", "random_chunks"),
+    *("coverage_weight", "sampling", "sampling_half"),
 }
 """Settings of a network that say how it is learnt: its weights fit, whatever they are."""
 

@@ -253,6 +253,21 @@ def test_tables(write, name, content, options, columns, rows):
     assert like(path, source, need_target=False)[0].text == pairs[0].text
 
 
+def test_lists_of_right_answers_in_json_lines(write):
+    rows = ['{"source": "hi", "target": ["salut", " bonjour ", ""], "tags": [1]}', '{"source": "no", "target": "non"}']
+    path = write("a.jsonl", "\n".join([*rows, '{"source": "so", "target": []}']))
+    pairs, source = new(path)
+    assert plain(pairs) == [("hi", "salut", "bonjour"), ("no", "non")]
+    assert pairs[0].places == ((str(path), 1),) * 2
+    assert "1 pair has an empty target and is left out (first: line 3)" in source.notes
+    assert "1 right answer beside others is empty and left out (first: line 1)" in source.notes
+    assert plain(like(path, source, need_target=False))[2] == ("so",)
+    with pytest.raises(DataError, match="line 1: expected a text as the source, found a list of texts"):
+        new(write("b.jsonl", '{"source": ["hi"], "target": "salut"}'))
+    with pytest.raises(DataError, match="expected a text, a list of texts, a number, true or false, found an array"):
+        new(write("c.jsonl", '{"source": "hi", "target": [null]}'))
+
+
 def test_columns_that_are_not_plain_to_see(write):
     path = write("a.jsonl", JSONL)
     with pytest.raises(

@@ -72,6 +72,24 @@ def test_phones_are_parted_by_blanks_alone_and_rare_ones_are_kept():
     assert two.source.parts("ox") == ["o", "x"]
 
 
+@pytest.mark.parametrize(
+    ("tokens", "typed", "read"),
+    [
+        ("char", " Ein Hu ", "Ein Hu "),
+        ("byte", "Ein Hü", "Ein Hü"),
+        ("word", " Ein Hund ", "Ein Hund"),
+        ("bpe", "Ein Hubschr ", "Ein Hubschr"),
+        ("blanks", " Ein", "Ein"),
+        ("bpe", "  ", ""),
+    ],
+)
+def test_what_an_answer_begins_with_is_read_as_it_will_be_written(tokens, typed, read):
+    side = learn(SENTENCES, tokens=tokens, min_count=1).target
+    prefix, symbols = side.begin(typed)
+    assert prefix == read == side.decode(symbols)
+    assert symbols == (side.encode(read).tolist() if read else [])
+
+
 def test_symbols_that_are_not_known_are_named():
     two = learn(WRITTEN)
     assert two.source.unknown("näm–ä") == ["ä", "–"]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.table import Table
 
 from throughtime.cli.common import add_model, open_model, print_json
 from throughtime.cli.screen import console, print_scores, sparkline
+from throughtime.cli.translating import unknown_in_words
 from throughtime.data.music import Rolls
 from throughtime.data.piece import pitch_name
 from throughtime.data.two_sided import TwoSided
 from throughtime.errors import ModelError, UsageError
 from throughtime.inspect.words import seconds_in_words
-from throughtime.model import Model, TranslatorModel
+from throughtime.model import Looked, Model, TranslatorModel
 from throughtime.tasks.targets import Measure
 
 __all__ = ["add_arguments"]
@@ -58,6 +61,8 @@ def inspect(arguments: argparse.Namespace) -> int:
 def _look(model: Model, text: str, *, as_json: bool) -> int:
     """The answer to a text; a row for each symbol of it, a column for each of the source, darker for what weighs more.
 
+    A source that is wider than the terminal comes in several tables.
+
     Raises:
         UsageError: for any other model, or an empty text.
     """
@@ -67,21 +72,38 @@ def _look(model: Model, text: str, *, as_json: bool) -> int:
     if as_json:
         print_json({**asdict(found), "weights": found.weights.tolist()})
         return 0
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column(style="bold")
-    for symbol in found.source:
-        table.add_column(symbol, no_wrap=True)
-    for symbol, row in zip(found.answer, found.weights, strict=True):
-        shades = (SHADES[min(int(weight * len(SHADES)), len(SHADES) - 1)] for weight in row)
-        table.add_row(symbol, *(shade * len(name) for shade, name in zip(shades, found.source, strict=True)))
     screen = console(stderr=False)
+    if unknown := unknown_in_words(model.vocabulary.source, text):
+        screen.print(f"({unknown})")
     screen.print(found.text, style="bold")
-    screen.print()
-    screen.print(table)
+    for begin, end in _fitting(found, screen.width):
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+        table.add_column(style="bold", no_wrap=True)
+        for symbol in found.source[begin:end]:
+            table.add_column(symbol, no_wrap=True)
+        for symbol, row in zip(found.answer, found.weights[:, begin:end], strict=True):
+            shades = (SHADES[min(int(weight * len(SHADES)), len(SHADES) - 1)] for weight in row)
+            names = zip(shades, found.source[begin:end], strict=True)
+            table.add_row(symbol, *(shade * cell_len(name) for shade, name in names))
+        screen.print()
+        screen.print(table)
     return 0
 
 
 SHADES = " ░▒▓█"
+
+
+def _fitting(looked: Looked, width: int) -> Iterator[tuple[int, int]]:
+    """From where to where the source's symbols go into one table of so many columns of the terminal, at least one."""
+    room = width - max(map(cell_len, looked.answer)) - 1
+    begin = taken = 0
+    for place, symbol in enumerate(looked.source):
+        size = cell_len(symbol) + 1
+        if place > begin and taken + size > room:
+            yield begin, place
+            begin, taken = place, 0
+        taken += size
+    yield begin, len(looked.source)
 
 
 def _facts(model: Model) -> Table:

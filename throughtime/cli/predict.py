@@ -39,15 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the file that --out names")
     parser.add_argument("--format", help="the file's format, where it is not that of the training data")
     parser.add_argument("--encoding", help="how the file's bytes are read, where not as the training data's")
+    parser.add_argument(
+        "--source",
+        help="of pairs, the sources: the ending of their file, or a table's column (default: as in training)",
+    )
     add_search(parser)
+    parser.add_argument(
+        "--prefix-column",
+        metavar="COLUMN",
+        help="what each answer begins with: a column of FILE, or of parallel files the ending of one",
+    )
     parser.set_defaults(run=predict)
 
 
 def predict(arguments: argparse.Namespace) -> int:
     """Predict a file or standard input."""
+    if arguments.prefix is not None and arguments.prefix_column is not None:
+        raise UsageError("expected --prefix or --prefix-column, found both")
     if arguments.file == "-":
         if arguments.out is not None or arguments.format is not None:
             raise UsageError("expected no --out and no --format with -: lines are answered on standard output")
+        if arguments.prefix_column is not None:
+            raise UsageError("--prefix-column: expected a file, whose column it is, found standard input")
         model, encoding = open_model(arguments), arguments.encoding or "utf-8"
         refuse_generator(model)
         beam_of(arguments, model)

@@ -6,7 +6,14 @@ import argparse
 import sys
 
 from throughtime.cli.common import add_model, open_model
-from throughtime.cli.translating import add_search, answer_lines, beam_of, unknown_in_words
+from throughtime.cli.translating import (
+    add_search,
+    answer_lines,
+    beam_of,
+    prefixes_of,
+    unknown_in_words,
+    warn_of_prefix,
+)
 from throughtime.errors import UsageError
 from throughtime.model import TranslatorModel
 
@@ -16,6 +23,7 @@ __all__ = ["add_arguments"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """DIR, and how it searches."""
     add_model(parser)
+    parser.add_argument("--encoding", default="utf-8", help="how standard input's bytes are read (default: utf-8)")
     add_search(parser)
     parser.set_defaults(run=translate)
 
@@ -40,6 +48,7 @@ def _converse(model: TranslatorModel, arguments: argparse.Namespace) -> int:
     from prompt_toolkit import PromptSession
 
     beam, n_best = beam_of(arguments, model), arguments.n_best
+    warn_of_prefix(model, arguments)
     session: PromptSession[str] = PromptSession()
     print("Type a source; return answers it, Ctrl-D ends.")
     while True:
@@ -47,8 +56,10 @@ def _converse(model: TranslatorModel, arguments: argparse.Namespace) -> int:
             text = session.prompt("> ")
         except EOFError:
             return 0
-        if unknown := unknown_in_words(model, text):
+        if not text.strip():
+            continue
+        if unknown := unknown_in_words(model.vocabulary.source, text):
             print(f"  ({unknown})")
-        (answers,) = model.translate([text], beam, n_best=n_best or 1)
+        (answers,) = model.translate([text], beam, n_best=n_best or 1, prefixes=prefixes_of(arguments, 1))
         for answer in answers:
             print(f"  {f'{answer.score:>8.4f}  ' if n_best else ''}{answer.text}")

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -19,11 +20,21 @@ from throughtime.data.pair import Pair
 from throughtime.data.pairs import PairSource, read_pairs
 from throughtime.data.readers.detect import by_ending
 from throughtime.data.readers.rows import Tally, shown
+from throughtime.data.two_sided import Side
 from throughtime.decode.beam import BeamConfig
 from throughtime.errors import UsageError
 from throughtime.model import Answer, Model, TranslatorModel
 
-__all__ = ["add_search", "answer_file", "answer_lines", "beam_of", "in_a_line", "unknown_in_words"]
+__all__ = [
+    "add_search",
+    "answer_file",
+    "answer_lines",
+    "beam_of",
+    "in_a_line",
+    "prefixes_of",
+    "unknown_in_words",
+    "warn_of_prefix",
+]
 
 CHUNK = 1024
 """Sources read, answered and written at a time, so that a file of any length takes the same memory."""
@@ -45,6 +56,7 @@ def add_search(parser: argparse.ArgumentParser, *, n_best: bool = True) -> None:
         parser.add_argument(
             "--n-best", type=positive, metavar="N", help="answers to a source, with their scores (default: 1, without)"
         )
+        parser.add_argument("--prefix", metavar="TEXT", help="what every answer begins with")
 
 
 def beam_of(arguments: argparse.Namespace, model: Model) -> BeamConfig | None:
@@ -59,8 +71,8 @@ def beam_of(arguments: argparse.Namespace, model: Model) -> BeamConfig | None:
             raise UsageError(f"--n-best: expected at most the beam's {beam.beam}, found {arguments.n_best}")
         return beam
     given = [name for name in BeamConfig.model_fields if hasattr(arguments, name)]
-    if getattr(arguments, "n_best", None) is not None:
-        given.append("n_best")
+    own = ("n_best", "prefix", "prefix_column", "source", "target")
+    given += [name for name in own if getattr(arguments, name, None) is not None]
     if given:
         raise UsageError(
             f"{flag(given[0])}: expected a model that answers with texts (throughtime train translate), "
@@ -81,19 +93,32 @@ def in_a_line(answers: Sequence[Answer], scored: bool) -> str:
     return "\t".join(f"{text}\t{answer.score:.4f}" for text, answer in zip(texts, answers, strict=True))
 
 
-def unknown_in_words(model: TranslatorModel, text: str) -> str | None:
-    """What the model does not know of a source, in words; none where it knows all."""
-    found = model.vocabulary.source.unknown(text)
+def unknown_in_words(side: Side, text: str) -> str | None:
+    """What a model does not know of a source, or of what an answer begins with, in words; none where it knows all."""
+    found = side.unknown(text)
     return f"not known to the model: {shown(found, 5)}" if found else None
+
+
+def warn_of_prefix(model: TranslatorModel, arguments: argparse.Namespace) -> None:
+    """Say on standard error what the model does not know of --prefix."""
+    unknown = unknown_in_words(model.vocabulary.target, arguments.prefix or "")
+    if unknown and not arguments.quiet:
+        print(f"--prefix: {unknown}", file=sys.stderr)
+
+
+def prefixes_of(arguments: argparse.Namespace, count: int) -> list[str] | None:
+    """What each of so many answers begins with, by --prefix."""
+    return None if arguments.prefix is None else [arguments.prefix] * count
 
 
 def answer_lines(model: TranslatorModel, source: Iterable[bytes], arguments: argparse.Namespace) -> None:
     """A line of answers for each line, as it comes; what is not known of it is told on standard error."""
     beam, n_best = beam_of(arguments, model), arguments.n_best
-    for number, text in enumerate(decoded_lines(source, getattr(arguments, "encoding", None) or "utf-8"), 1):
-        if not arguments.quiet and (unknown := unknown_in_words(model, text)):
+    warn_of_prefix(model, arguments)
+    for number, text in enumerate(decoded_lines(source, arguments.encoding or "utf-8"), 1):
+        if not arguments.quiet and (unknown := unknown_in_words(model.vocabulary.source, text)):
             print(f"line {number}: {unknown}", file=sys.stderr)
-        (answers,) = model.translate([text], beam, n_best=n_best or 1)
+        (answers,) = model.translate([text], beam, n_best=n_best or 1, prefixes=prefixes_of(arguments, 1))
         print(in_a_line(answers, n_best is not None), flush=True)
 
 
@@ -121,6 +146,7 @@ def _answer_into(
     arguments: argparse.Namespace, model: TranslatorModel, target: TextIO, ending: str | None
 ) -> tuple[int, list[str]]:
     beam, n_best = beam_of(arguments, model), arguments.n_best or 1
+    warn_of_prefix(model, arguments)
     tally, count = Tally(str(arguments.file)), 0
     told = [f"{name}{f'_{rank}' * (rank > 1)}" for rank in range(1, n_best + 1) for name in ("prediction", "score")]
     writer = None if ending is None else WRITERS[ending](target, ["source", *told])
@@ -129,7 +155,10 @@ def _answer_into(
             for pair in chunk:
                 if model.vocabulary.source.unknown(pair.text):
                     tally.add(_UNKNOWN, pair.path, pair.line)
-            found = model.translate([pair.text for pair in chunk], beam, n_best=n_best)
+            texts, prefixes = [pair.text for pair in chunk], prefixes_of(arguments, len(chunk))
+            if arguments.prefix_column is not None:
+                prefixes = [_prefix(pair, arguments) for pair in chunk]
+            found = model.translate(texts, beam, n_best=n_best, prefixes=prefixes)
             for pair, answers in zip(chunk, found, strict=True):
                 if answers[0].cut:
                     tally.add(_CUT, pair.path, pair.line)
@@ -146,8 +175,11 @@ def _sources(arguments: argparse.Namespace, model: TranslatorModel, tally: Tally
     """The sources of a file like that of the training data; where this was parallel, of any text too, a line each."""
     source, path = source_of(model), Path(arguments.file)
     assert isinstance(source, PairSource | Source)
-    lines = source.format in ("parallel", "lines") and arguments.format in (None, "lines")
     asked = {"encoding": arguments.encoding, "format": arguments.format}
+    if arguments.source is not None or arguments.prefix_column is not None:
+        yield from read_pairs(path, _with_columns(arguments, source), need_target=False, tally=tally, **asked)
+        return
+    lines = source.format in ("parallel", "lines") and arguments.format in (None, "lines")
     if lines and path.is_file() and by_ending(path) is None:
         with closing(read_lines(path, arguments.encoding or source.encoding)) as found:
             for number, line in enumerate(found, 1):
@@ -159,3 +191,38 @@ def _sources(arguments: argparse.Namespace, model: TranslatorModel, tally: Tally
             asked["format"] = "auto"
         for example in iter_examples(path, source, need_label=False, tally=tally, **asked):
             yield Pair(example.text.strip(), (), example.path, example.line)
+
+
+def _with_columns(arguments: argparse.Namespace, source: PairSource | Source) -> PairSource:
+    """How a file is read as --source and --prefix-column say; the latter stands in the place of right answers.
+
+    Raises:
+        UsageError: of a model that learnt from no pairs, and of a pronunciation dictionary, whose columns are fixed.
+    """
+    name = "source" if arguments.source is not None else "prefix_column"
+    if not isinstance(source, PairSource):
+        raise UsageError(
+            f"{flag(name)}: expected a model that learnt from pairs, found one that learnt from right text"
+        )
+    if (arguments.format or source.format) == "dictionary":
+        raise UsageError(
+            f"{flag(name)}: expected a table or parallel files, found a pronunciation dictionary "
+            "(--format says otherwise)"
+        )
+    if arguments.source is not None:
+        source = replace(source, source=arguments.source, header=None)
+    return source if arguments.prefix_column is None else replace(source, target=arguments.prefix_column)
+
+
+def _prefix(pair: Pair, arguments: argparse.Namespace) -> str:
+    """What the answer to a source begins with, by --prefix-column.
+
+    Raises:
+        UsageError: there is no such column.
+    """
+    if not pair.targets:
+        raise UsageError(
+            f"--prefix-column {arguments.prefix_column}: expected a column of that name, or the ending of a file "
+            f"beside {pair.path}, found none"
+        )
+    return pair.targets[0]

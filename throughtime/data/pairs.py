@@ -20,7 +20,7 @@ from throughtime.data.readers.dictionary import dictionary_rows, looks_like_dict
 from throughtime.data.readers.jsonl import first_object
 from throughtime.data.readers.names import find_column, is_number, known_column
 from throughtime.data.readers.parallel import find_parallel, parallel_rows
-from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, shown
+from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, Texts, shown
 from throughtime.data.readers.tables import FORMATS, Stream, Wanted, no_rows, numbered, open_table
 from throughtime.errors import DataError, UsageError
 
@@ -330,7 +330,7 @@ def _open(path: StrPath, source: PairSource, need_target: bool, tally: Tally) ->
             yield _Opened(entries, 0, (1,), source, [])
     else:
         label = source.target.partition(",")[0].strip() if source.target else None
-        wanted = Wanted(source.format, source.encoding, source.source, label, need_target, source.delimiter)
+        wanted = Wanted(source.format, source.encoding, source.source, label, need_target, source.delimiter, lists=True)
         with open_table(path, wanted) as stream:
             yield _told(stream, source, need_target, tally)
 
@@ -435,24 +435,24 @@ def _pairs(opened: _Opened, need_target: bool, tally: Tally) -> Iterator[Pair]:
 
 def _all(opened: _Opened) -> Iterator[Pair]:
     for row in opened.rows:
-        places = _places(opened, row)
+        answers = _answers(opened, row)
         yield Pair(
-            row.fields[opened.text].strip(),
-            tuple(row.fields[at].strip() for at in opened.targets),
+            _source(opened, row).strip(),
+            tuple(target.strip() for target, _ in answers),
             row.path,
             row.line,
-            places,
+            tuple(place for _, place in answers),
         )
 
 
 def _filled(opened: _Opened, tally: Tally) -> Iterator[Pair]:
     """Only what has a source and a target, the rest counted."""
     for row in opened.rows:
-        given = [row.fields[at] for at in (opened.text, *opened.targets)]
-        text, *targets = (field.strip() for field in given)
-        if [text, *targets] != given:
+        source, targets = _source(opened, row), _answers(opened, row)
+        text = source.strip()
+        if text != source or any(target != target.strip() for target, _ in targets):
             tally.add(_BLANKS, row.path, row.line)
-        answers = [(target, place) for target, place in zip(targets, _places(opened, row), strict=True) if target]
+        answers = [(target.strip(), place) for target, place in targets if target.strip()]
         if text and answers:
             if len(answers) < len(targets):
                 tally.add(_LESS, row.path, row.line)
@@ -462,8 +462,19 @@ def _filled(opened: _Opened, tally: Tally) -> Iterator[Pair]:
             tally.add(_NO_TARGET if text else _NO_SOURCE if answers else BLANK_LINE, row.path, row.line)
 
 
-def _places(opened: _Opened, row: Row) -> tuple[tuple[str, int], ...]:
-    return tuple((path, row.line) for path in opened.paths or [row.path] * len(opened.targets))
+def _source(opened: _Opened, row: Row) -> str:
+    source = row.fields[opened.text]
+    if isinstance(source, Texts):
+        raise DataError("expected a text as the source, found a list of texts", path=row.path, line=row.line)
+    return source
+
+
+def _answers(opened: _Opened, row: Row) -> list[tuple[str, tuple[str, int]]]:
+    """The right answers as they stand, each with its place; a field may hold a list of them."""
+    paths = opened.paths or [row.path] * len(opened.targets)
+    fields = [(row.fields[at], path) for at, path in zip(opened.targets, paths, strict=True)]
+    listed = ((field.listed() if isinstance(field, Texts) else [field], path) for field, path in fields)
+    return [(text, (path, row.line)) for texts, path in listed for text in texts]
 
 
 def _grouped(pairs: Iterable[Pair], tally: Tally) -> Iterator[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -88,6 +89,22 @@ class TwoSidedConfig(Config):
             told = [
                 "char" if own == "bpe" and said == "auto" else own for own, said in zip(told, self.sides, strict=True)
             ]
+        return self._with_sides(told)
+
+    def told_as(self, other: TwoSidedConfig) -> TwoSidedConfig:
+        """With what others, that leave nothing open, say of what was left open.
+
+        >>> letters = TwoSidedConfig(source_tokens="char", target_tokens="blanks")
+        >>> TwoSidedConfig(target_tokens="word").told_as(letters).sides
+        ('char', 'word')
+        """
+        if not self.open:
+            return self
+        return self._with_sides(
+            [own if said == "auto" else said for own, said in zip(other.sides, self.sides, strict=True)]
+        )
+
+    def _with_sides(self, told: Sequence[Tokens]) -> TwoSidedConfig:
         source, target = told
         return self.model_copy(update={"source_tokens": source, "target_tokens": target})
 
@@ -143,6 +160,18 @@ class Side:
         text = self.vocabulary.decode(symbols)
         return text.strip(" ") if self._before else text
 
+    def begin(self, prefix: str) -> tuple[str, list[int]]:
+        """What a text begins with, and its symbols.
+
+        Letters and bytes begin with it to the last of them, a blank perhaps. Pieces, words and symbols that blanks
+        part are wholes: their prefix has no blanks at its ends, and its last piece may be continued by others.
+
+        >>> Side.learn(["ab c"], LanguageConfig(), "char").begin("ab ")
+        ('ab ', [5, 6, 4])
+        """
+        prefix = prefix.lstrip() if self.tokens in ("char", "byte") else prefix.strip()
+        return prefix, self.encode(prefix).tolist() if prefix else []
+
     def parts(self, text: str) -> list[Any]:
         """What errors are counted over: a text's symbols, also those that are not known."""
         text = text.lower() if self.vocabulary.config.lowercase else text
@@ -162,13 +191,13 @@ class Side:
         return [part for part in parts if UNK in self.vocabulary.encode(part)]
 
     def written(self, symbols: Sequence[int]) -> list[str]:
-        """Each symbol by itself, as people read it.
+        """Each symbol by itself, as people read it: a mark that stands on a letter, on a ring in its place.
 
-        >>> Side.learn(["a b"], LanguageConfig(), "char").written([UNK, 4, 5, EOS])
-        ['\ufffd', '␣', 'a', '(end)']
+        >>> Side.learn(["a ि"], LanguageConfig(), "char").written([UNK, 4, 5, 6, EOS])
+        ['\ufffd', '␣', 'a', '◌ि', '(end)']
         """
-        named = {EOS: "(end)"}
-        return [named.get(symbol) or self.vocabulary.spelt([symbol]).strip(" ") or "␣" for symbol in symbols]
+        texts = ("(end)" if symbol == EOS else self.vocabulary.spelt([symbol]).strip(" ") or "␣" for symbol in symbols)
+        return [f"◌{text}" if unicodedata.category(text[0])[0] == "M" else text for text in texts]
 
 
 class TwoSided:

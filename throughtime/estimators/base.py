@@ -20,13 +20,13 @@ from throughtime.model import Model, ModelConfig, RunConfig, training_of
 from throughtime.tasks import TASKS
 from throughtime.train.config import TrainConfig
 
-__all__ = ["Estimator", "keep"]
+__all__ = ["Estimator", "keep_all"]
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """Parameters are the fields of the config classes, with the same names and defaults."""
 
-    _task: Literal["classify", "rate", "label", "generate"]
+    _task: Literal["classify", "rate", "label", "generate", "translate"]
     model_: Any
 
     def _go_on_from(self) -> Model | None:
@@ -70,12 +70,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _split(self, examples: Sequence[Any], seed: int) -> Splits:
         """A share to choose the best weights by, where there are enough."""
-        kind = TASKS[self._task].targets
-        strata = kind.strata(examples)
         if not self.validation_fraction or len(examples) < FEWEST_TO_SPLIT:
             return Splits(examples)
-        kept, held = stratified_split(strata, self.validation_fraction, seed)
+        kept, held = self._held_out(examples, seed)
         return Splits([examples[row] for row in kept], [examples[row] for row in held])
+
+    def _held_out(self, examples: Sequence[Any], seed: int) -> tuple[list[int], list[int]]:
+        """The rows to learn from, and those to choose by."""
+        return stratified_split(TASKS[self._task].targets.strata(examples), self.validation_fraction, seed)
 
 
 Settings = TypeVar("Settings", bound=Config)
@@ -100,7 +102,7 @@ def _seed(random_state: Any) -> int:
         ) from error
 
 
-def keep(estimator: Estimator, given: dict[str, Any]) -> None:
+def keep_all(estimator: Estimator, given: dict[str, Any]) -> None:
     """Each parameter as an attribute of its name, unchanged, as scikit-learn wants it."""
     for name in inspect.signature(type(estimator)).parameters:
         setattr(estimator, name, given[name])

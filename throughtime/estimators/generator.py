@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -11,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from throughtime.data.columns import Example
 from throughtime.decode.sampling import SamplingConfig
-from throughtime.errors import UsageError
-from throughtime.estimators.base import Estimator, keep
+from throughtime.estimators.base import Estimator, keep_all
+from throughtime.estimators.rows import list_of_texts
 from throughtime.model import LanguageModel
 
 __all__ = ["SequenceGenerator"]
@@ -92,7 +91,7 @@ class SequenceGenerator(Estimator):
         threads: int = 2,
         device: str = "auto",
     ) -> None:
-        keep(self, locals())
+        keep_all(self, locals())
 
     def fit(self: Self, X: Any, y: Any = None) -> Self:
         """Learn from ``M`` texts, each from its beginning to its end; ``y`` is not looked at.
@@ -102,7 +101,7 @@ class SequenceGenerator(Estimator):
             DataError: the texts hold nothing but blanks.
             UsageError: one text in the place of a list; a parameter out of range.
         """
-        texts = _texts(X)
+        texts = list_of_texts(X)
         if not texts:
             raise ValueError("expected texts to learn from, found none")
         self._learn([Example(text, None, "X", row) for row, text in enumerate(texts)], self._go_on_from())
@@ -115,7 +114,7 @@ class SequenceGenerator(Estimator):
             ValueError, UsageError: see :meth:`fit`.
         """
         check_is_fitted(self)
-        return np.array([scored.log_probability for scored in self.model_.score(_texts(X))])
+        return np.array([scored.log_probability for scored in self.model_.score(list_of_texts(X))])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Their mean: higher is better.
@@ -153,20 +152,3 @@ class SequenceGenerator(Estimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array, tags.input_tags.string = False, True
         return tags
-
-
-def _texts(X: Any) -> list[str]:
-    """All of them, whatever holds them.
-
-    Raises:
-        ValueError, UsageError: see :meth:`SequenceGenerator.fit`.
-    """
-    if isinstance(X, str):
-        raise UsageError("expected a list of texts, found one text: put it in a list")
-    if isinstance(X, Mapping | Set) or not isinstance(X, Iterable):
-        raise ValueError(f"expected a list of texts, found {type(X).__name__}")
-    texts = list(X)
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"expected only texts, found {text!r} in row {row}")
-    return [str(text) for text in texts]

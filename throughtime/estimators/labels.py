@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from throughtime.data.given import GivenSentence
 from throughtime.errors import UsageError
-from throughtime.estimators.base import Estimator, keep
+from throughtime.estimators.base import Estimator, keep_all
+from throughtime.estimators.rows import answers_like
 from throughtime.model import LabelModel, Model
 
 __all__ = ["SequenceLabeler"]
@@ -91,7 +92,7 @@ class SequenceLabeler(Estimator):
         threads: int = 2,
         device: str = "auto",
     ) -> None:
-        keep(self, locals())
+        keep_all(self, locals())
 
     def fit(self: Self, X: Any, y: Any) -> Self:
         """Learn from ``M`` sentences, each a list of words, and the ``M`` lists of their labels.
@@ -130,7 +131,7 @@ class SequenceLabeler(Estimator):
         """
         check_is_fitted(self)
         told = self.model_.predict(_words(X))
-        return _like(X, [[self._known.get(name, name) for name in labels] for labels in told])
+        return answers_like(X, [[self._known.get(name, name) for name in labels] for labels in told])
 
     def predict_proba(self, X: Any) -> Any:
         """``[T, K]`` for each sentence, columns in the order of ``classes_``: a list, or an array where ``X`` is one.
@@ -139,7 +140,7 @@ class SequenceLabeler(Estimator):
             ValueError, UsageError: see :meth:`fit`.
         """
         check_is_fitted(self)
-        return _like(X, self.model_.probabilities(_words(X)))
+        return answers_like(X, self.model_.probabilities(_words(X)))
 
     def score(self, X: Any, y: Any) -> float:
         """F1 of the spans, or the share of the words that are labelled rightly.
@@ -221,13 +222,3 @@ def _check_labels(sentences: Sequence[Any], model: Model) -> None:
     for row, numbers in enumerate(model.task.targets.encode(sentences).to_list()):
         if min(numbers) < 0:
             raise ValueError(f"expected the labels of the model to go on from, found another one in row {row}")
-
-
-def _like(X: Any, answers: list[Any]) -> Any:
-    """As an array of objects where ``X`` is an array, or a Series: ``cross_val_predict`` puts such parts together."""
-    if not hasattr(X, "__array__"):
-        return answers
-    array = np.empty(len(answers), dtype=object)
-    for row, answer in enumerate(answers):
-        array[row] = answer
-    return array

@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 from throughtime.data.columns import Example
 from throughtime.data.vectors import Vectors
 from throughtime.errors import UsageError
-from throughtime.estimators.base import Estimator, keep
+from throughtime.estimators.base import Estimator, keep_all
 from throughtime.model import TextModel
 from throughtime.tasks.targets import number_name
 
@@ -193,7 +193,7 @@ class SequenceClassifier(ClassifierMixin, _TextEstimator):  # type: ignore[misc]
         threads: int = 2,
         device: str = "auto",
     ) -> None:
-        keep(self, locals())
+        keep_all(self, locals())
 
     def _targets(self, y: Any) -> list[Any]:
         y = column_or_1d(y, warn=True)
@@ -275,7 +275,7 @@ class SequenceRegressor(RegressorMixin, _TextEstimator):  # type: ignore[misc]
         threads: int = 2,
         device: str = "auto",
     ) -> None:
-        keep(self, locals())
+        keep_all(self, locals())
 
     def _targets(self, y: Any) -> list[Any]:
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")

@@ -82,17 +82,20 @@ class ModelConfig(Config):
         made = {name: classes[name].model_validate(own) for name, own in given.items() if isinstance(own, dict)}
         return content | made
 
-    def settled(self, train: Any = ()) -> ModelConfig:
+    def settled(self, train: Any = (), like: ModelConfig | None = None) -> ModelConfig:
         """With what some settings decide of others: the defaults for characters, no spelling beside one-hot inputs.
 
         Args:
             train: examples to learn from, which may tell what the settings of a vocabulary leave open.
+            like: settings of a model to go on from, which tell it where there is one.
         """
         vocabulary = self.vocabulary
         if isinstance(vocabulary, TwoSidedConfig):
             if vocabulary.joint is None:
                 vocabulary = vocabulary.model_copy(update={"joint": self.noise is not None})
-            if len(train):
+            if like is not None and isinstance(like.vocabulary, TwoSidedConfig):
+                vocabulary = vocabulary.told_as(like.vocabulary)
+            elif len(train):
                 vocabulary = vocabulary.told_by(train)
         network, vocabulary = self.network.settled_with(vocabulary)  # type: ignore[arg-type]
         return self.model_copy(update={"vocabulary": vocabulary, "network": network})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,20 +71,31 @@ class TranslatorModel(Model):
 
     # ---- answering ----
 
-    def translate(self, texts: Sequence[str], beam: BeamConfig | None = None, *, n_best: int = 1) -> list[list[Answer]]:
+    def translate(
+        self,
+        texts: Sequence[str],
+        beam: BeamConfig | None = None,
+        *,
+        n_best: int = 1,
+        prefixes: Sequence[str] | None = None,
+    ) -> list[list[Answer]]:
         """The ``n_best`` answers to each text, best first, all different; to an empty text an empty one.
 
         Args:
             texts: the sources.
             beam: how answers are searched for.
             n_best: how many are wanted; fewer come where there are no more.
+            prefixes: for each text what its answers begin with, an empty text where that is open: see
+                :meth:`~throughtime.data.two_sided.Side.begin`.
 
         Raises:
             UsageError: for one text in place of a list of them, more answers than the beam has, or ``keep`` where
-                texts are not corrected, or with several answers.
+                texts are not corrected, with several answers or with prefixes.
         """
-        if isinstance(texts, str):
+        if isinstance(texts, str) or isinstance(prefixes, str):
             raise UsageError("expected a list of texts, found one text: put it in a list")
+        if prefixes is not None and len(prefixes) != len(texts):
+            raise UsageError(f"expected a prefix for each of {len(texts)} texts, found {len(prefixes)}")
         beam = beam or BeamConfig()
         if not 1 <= n_best <= beam.beam:
             raise UsageError(f"expected from 1 to {beam.beam} answers, as many as the beam has, found {n_best}")
@@ -91,22 +103,28 @@ class TranslatorModel(Model):
             raise UsageError("--keep: expected a model that corrects texts (--noise, or --joint), found another")
         if beam.keep is not None and n_best > 1:
             raise UsageError(f"--keep: expected one answer to a text, found {n_best} wanted")
+        if beam.keep is not None and prefixes is not None:
+            raise UsageError("--keep: expected answers that may begin as they like, found what they begin with")
         found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
         said = [row for row, text in enumerate(texts) if text.strip()]
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
+        begun = [self.vocabulary.target.begin(prefixes[row] if prefixes else "") for row in said]
         search = self.task.searcher(beam, n_best)
         for batch in Batches(Dataset(sources), max(1, DECODED // beam.beam), device=self.device) if said else ():
-            best = search(batch.inputs)
+            own = [begun[row] for row in batch.rows]
+            best = search(batch.inputs, [symbols for _, symbols in own] if prefixes else None)
             limits = beam.limits(batch.inputs.lengths - 1).tolist()
-            for row, hypotheses, limit in zip(batch.rows, best, limits, strict=True):
-                found[said[row]] = [self._answer(own, limit) for own in hypotheses]
+            for row, hypotheses, limit, beginning in zip(batch.rows, best, limits, own, strict=True):
+                found[said[row]] = [self._answer(one, limit, *beginning) for one in hypotheses]
         if beam.keep is not None:
             sifted = self._sifted([texts[row].strip() for row in said], [found[row][0] for row in said], beam)
             found |= {row: [answer] for row, answer in zip(said, sifted, strict=True)}
         return [found[row] for row in range(len(texts))]
 
-    def _answer(self, found: Hypothesis, limit: int) -> Answer:
-        text = self.vocabulary.target.decode(found.symbols)
+    def _answer(self, found: Hypothesis, limit: int, prefix: str, begun: Sequence[int]) -> Answer:
+        """A search's answer as text, whose beginning is the prefix to the letter, also where that is not known."""
+        side = self.vocabulary.target
+        text = prefix + side.decode(found.symbols)[len(side.decode(begun)) :]
         return Answer(text, found.log_probability, found.score, len(found.symbols) >= limit)
 
     def _sifted(self, texts: Sequence[str], answers: Sequence[Answer], beam: BeamConfig) -> list[Answer]:
@@ -191,6 +209,25 @@ class TranslatorModel(Model):
         if self.task.joint:
             found |= _corrections([pair.text for pair in data.examples], answers, references)
         return scores | found | token_errors([side.parts(text) for text in answers], parts), answers
+
+    def seconds_to_judge(self, data: Rows) -> float:
+        """How long :meth:`judge` will take once the model has learnt to end its answers.
+
+        It is told from sources of middling length, as many as are answered at a time, and answers as long as the right
+        ones.
+        """
+        if not data.examples:
+            return 0.0
+        lengths = data.inputs.lengths.numpy()[np.unique(data.pairs, return_index=True)[1]]
+        order, middle = np.argsort(lengths, kind="stable"), len(lengths) // 2
+        count = max(1, DECODED // (BeamConfig().beam * int(lengths[order[middle]])))
+        some = order[max(0, middle - count // 2) :][:count]
+        part = self.encode([data.examples[row] for row in some])
+        beam = BeamConfig(max_length=round(float(part.told.lengths.double().mean())))
+        self.judge(self.encode(part.examples[:1]), beam)  # which also imports the metrics
+        begun = time.perf_counter()
+        self.judge(part, beam)
+        return (time.perf_counter() - begun) * float(lengths.sum() / lengths[some].sum())
 
     # ---- what it reads ----
 

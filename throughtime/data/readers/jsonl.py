@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
-from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, shown
+from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, Texts, shown
 from throughtime.errors import DataError
 
 __all__ = ["first_object", "is_array", "jsonl_rows", "kind_of", "missing_key", "read_object", "whole"]
@@ -30,11 +30,14 @@ def jsonl_rows(
     path: str,
     tally: Tally,
     needed: Callable[[tuple[str, ...]], Collection[int]],
+    *,
+    lists: bool = False,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """Give the keys of the first object, and the rows of all of them under these keys.
 
     Numbers, true and false become their JSON text. `needed` tells from the keys which of them (by index) every
-    object must have; what is null, nested or missing under another key is read as empty, and counted.
+    object must have; what is null, nested or missing under another key is read as empty, and counted. With `lists`
+    a list of texts is a field too.
 
     Raises:
         DataError: a line is not a JSON object, or a needed value is missing, null or nested.
@@ -45,7 +48,7 @@ def jsonl_rows(
         return (), iter(())
     keys = tuple(first[1])
     strict = frozenset(keys[index] for index in needed(keys))
-    return keys, (_row(value, keys, strict, path, line, tally) for line, value in chain([first], objects))
+    return keys, (_row(value, keys, strict, path, line, tally, lists) for line, value in chain([first], objects))
 
 
 def is_array(line: str) -> bool:
@@ -131,17 +134,25 @@ def _objects(lines: Iterable[str], path: str, tally: Tally) -> Iterator[tuple[in
 
 
 def _row(
-    value: dict[str, object], keys: tuple[str, ...], strict: frozenset[str], path: str, line: int, tally: Tally
+    value: dict[str, object],
+    keys: tuple[str, ...],
+    strict: frozenset[str],
+    path: str,
+    line: int,
+    tally: Tally,
+    lists: bool,
 ) -> Row:
     if not value.keys() <= set(keys):
         tally.add(_NEW_KEY, path, line)
-    return Row(tuple(_field(value, key, key in strict, path, line, tally) for key in keys), path, line)
+    return Row(tuple(_field(value, key, key in strict, path, line, tally, lists) for key in keys), path, line)
 
 
-def _field(value: dict[str, object], key: str, strict: bool, path: str, line: int, tally: Tally) -> str:
+def _field(value: dict[str, object], key: str, strict: bool, path: str, line: int, tally: Tally, lists: bool) -> str:
     found = value.get(key)
     if isinstance(found, str):
         return whole(found, key, path, line)
+    if lists and isinstance(found, list) and all(isinstance(text, str) for text in found):
+        return Texts(json.dumps([whole(text, key, path, line) for text in found]))
     if isinstance(found, bool):
         return "true" if found else "false"
     if not strict:
@@ -149,7 +160,7 @@ def _field(value: dict[str, object], key: str, strict: bool, path: str, line: in
         return ""
     if key not in value:
         raise missing_key(key, value, path, line)
-    expected = "expected a text, a number, true or false"
+    expected = f"expected a text{', a list of texts' * lists}, a number, true or false"
     raise DataError(f"{expected}, found {kind_of(found)}", path=path, line=line, column=key)
 
 

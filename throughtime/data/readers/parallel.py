@@ -105,7 +105,8 @@ def _numbered(prefix: StrPath, ending: str, notes: list[str]) -> list[Path]:
 def _missing(prefix: StrPath, ending: str) -> DataError:
     wanted = f"{Path(prefix).name}.{ending}"
     return DataError(
-        f"expected a table, or parallel files and among them {wanted} or {wanted}.gz; there {_there(Path(prefix))}",
+        f"expected a table, or parallel files and among them {wanted} or {wanted}.gz; there {_there(Path(prefix))} "
+        "(--source and --target say which endings)",
         path=prefix,
     )
 

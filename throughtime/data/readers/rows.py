@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
-__all__ = ["BLANK_LINE", "Row", "Table", "Tally", "printable", "shown"]
+__all__ = ["BLANK_LINE", "Row", "Table", "Tally", "Texts", "printable", "shown"]
 
 # One occurrence and several, as a note says them after the number.
 Kind = tuple[str, str]
@@ -18,6 +19,17 @@ class Row:
     fields: tuple[str, ...]
     path: str
     line: int
+
+
+class Texts(str):
+    """A field that is a list of texts: its JSON, so that it is told from any text."""
+
+    __slots__ = ()
+
+    def listed(self) -> list[str]:
+        """The texts."""
+        texts: list[str] = json.loads(self)
+        return texts
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked of a table: its format, and the columns if they were named."""
+    """What was asked of a table: its format, the columns if they were named, whether lists of texts may be fields."""
 
     format: str = "auto"
     encoding: str = "utf-8"
@@ -57,6 +57,7 @@ class Wanted:
     label: str | None = None
     need_label: bool = True
     delimiter: str | None = None
+    lists: bool = False
 
 
 @dataclass
@@ -256,7 +257,7 @@ def _rows(
     if format == "tsv":
         return None, tsv_rows(lines, name, tally)
     if format == "jsonl":
-        return jsonl_rows(lines, name, tally, partial(_needed, wanted=wanted, path=name))
+        return jsonl_rows(lines, name, tally, partial(_needed, wanted=wanted, path=name), lists=wanted.lists)
     if format == "label-first":
         return ("label", "text"), label_first_rows(lines, name, tally)
     return ("text",), line_rows(lines, name, tally)

@@ -45,7 +45,8 @@ def _picture(looked: Looked) -> str:
     body = "".join(f'<tr><th scope="row">{short(symbol)}</th>{"".join(map(_cell, row))}</tr>\n' for symbol, row in rows)
     corner = '<td class="axis">answer ↓ source →</td>'
     content = f"<thead><tr>{corner}{head}</tr></thead>\n<tbody>\n{body}</tbody>"
-    return box(f"Attention of {escape(looked.text)}", f'<table class="confusion many">{content}</table>')
+    letters = " letters" * all(len(symbol) <= 2 for symbol in looked.source[:-1])  # which may well stand upright
+    return box(f"Attention of {escape(looked.text)}", f'<table class="confusion many{letters}">{content}</table>')
 
 
 def _cell(weight: float) -> str:
