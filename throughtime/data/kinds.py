@@ -101,7 +101,8 @@ class _Remembered:
         self.dtype, self._known = dtype, dict[str, Sequence[int]]()
 
     def look_up(self, runs: list[str], work_out: Callable[[list[str]], Iterable[Sequence[int]]]) -> np.ndarray:
-        new = sorted(set(runs) - self._known.keys())
+        # A set less the dictionary's keys would go through all of these, for each short text anew.
+        new = sorted({run for run in runs if run not in self._known})
         if new:
             if len(self._known) > _REMEMBERED:
                 self._known.clear()

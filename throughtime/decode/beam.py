@@ -39,8 +39,8 @@ class BeamConfig(Config):
     max_ratio: float = Field(3.0, ge=0, description="symbols at most for each of the source's, plus ten")
     keep: float | None = Field(
         None,
-        description="of corrections: keep a change of the source's words only where it makes the answer more probable "
-        "by this many nats (none: whatever is found)",
+        description="of corrections: keep a change of the source only where it touches one or two words and makes the "
+        "answer more probable by this many nats (none: whatever is found)",
     )
 
     def limits(self, lengths: Tensor) -> Tensor:

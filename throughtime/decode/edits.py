@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-__all__ = ["Change", "Changes"]
+__all__ = ["FEW", "Change", "Changes"]
+
+FEW = 2
+"""Words that a change touches at most, before or after, where it is judged: what touches more is rewriting."""
 
 _WORDS = re.compile(r"\S+")
 
@@ -23,6 +26,11 @@ class Change:
     begin: int
     end: int
     words: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many words it touches, before or after."""
+        return max(self.end - self.begin, len(self.words))
 
 
 class Changes:

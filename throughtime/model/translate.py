@@ -15,7 +15,7 @@ from throughtime.data.pair import Pair
 from throughtime.data.two_sided import TwoSided
 from throughtime.data.vocabulary import EOS, SOS
 from throughtime.decode.beam import BeamConfig, Hypothesis
-from throughtime.decode.edits import Changes
+from throughtime.decode.edits import FEW, Changes
 from throughtime.errors import DataError, UsageError
 from throughtime.metrics import gleu, text_errors, token_errors, translation
 from throughtime.model.base import EVALUATION_TOKENS, Model
@@ -128,11 +128,18 @@ class TranslatorModel(Model):
         return Answer(text, found.log_probability, found.score, len(found.symbols) >= limit)
 
     def _sifted(self, texts: Sequence[str], answers: Sequence[Answer], beam: BeamConfig) -> list[Answer]:
-        """Answers with those of their changes alone that make them more probable by ``beam.keep`` nats each."""
+        """Answers with those of their changes alone that make them more probable by ``beam.keep`` nats each.
+
+        A change of more than a few words is none of them: a network that has lost its place skips, or says again, and
+        finds that more probable than to go on.
+        """
         assert beam.keep is not None
         changes = [Changes(text, answer.text) for text, answer in zip(texts, answers, strict=True)]
         nats = self._nats(texts, [(own.apply([True] * len(own.found)), *own.without_each()) for own in changes])
-        kept = [[other - whole >= beam.keep for other in others] for whole, *others in nats]
+        kept = [
+            [change.size <= FEW and other - whole >= beam.keep for change, other in zip(own.found, others, strict=True)]
+            for own, (whole, *others) in zip(changes, nats, strict=True)
+        ]
         left = [own.apply(choice) for own, choice in zip(changes, kept, strict=True)]
         sums = self._nats(texts, [(text,) for text in left])
         lengths = encode_side(left, self.vocabulary.target).lengths.tolist()
