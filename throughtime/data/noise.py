@@ -26,7 +26,7 @@ __all__ = ["KINDS", "NoiseConfig", "NoisyPairs", "noisy", "noisy_pairs", "share_
 
 
 class NoiseConfig(Config):
-    """How much goes wrong in right English (``--noise``), and how often each kind of error is the one."""
+    """How much goes wrong in right English with --noise, and how often each kind of error is the one."""
 
     prefix: ClassVar[str] = "noise_"
 
