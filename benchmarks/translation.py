@@ -42,7 +42,8 @@ from throughtime.data.vocabulary import EOS, SOS
 from throughtime.decode.beam import BeamConfig, Hypothesis, beam_search
 from throughtime.model.translate import DECODED
 from throughtime.ragged import Ragged
-from throughtime.tasks.translate import UNSAID, Translations, Translator, TranslatorConfig
+from throughtime.tasks.translate import UNSAID, Translator
+from throughtime.tasks.translations import Translations, TranslatorConfig
 
 PAIRS = 32
 """Of average length in a batch that is learnt from, as by default."""

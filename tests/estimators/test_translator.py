@@ -18,7 +18,7 @@ from throughtime.errors import UsageError
 from throughtime.estimators.translator import _pairs
 from throughtime.metrics import translation
 from throughtime.model import RunConfig
-from throughtime.tasks.translate import OF_LETTERS, TranslatorConfig
+from throughtime.tasks.translations import OF_LETTERS, TranslatorConfig
 from throughtime.train.config import TrainConfig
 
 SOURCES = [first + second for first in "abcd" for second in ("", "b", "d")] * 2

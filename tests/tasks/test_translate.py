@@ -16,7 +16,8 @@ from throughtime.data.vocabulary import EOS, SOS
 from throughtime.decode.beam import BeamConfig
 from throughtime.errors import UsageError
 from throughtime.ragged import Ragged
-from throughtime.tasks.translate import Translations, Translator, TranslatorConfig
+from throughtime.tasks.translate import Translator
+from throughtime.tasks.translations import Translations, TranslatorConfig
 
 SOURCES = [[5, 6, 7, 8, 4, 3], [9, 3], [5, 6, 7, 8, 4, 3], [3], [4, 4, 6, 3]]
 TARGETS = [[4, 5, 6, 3], [7, 8, 9, 10, 3], [5, 3], [6, 3], [3]]

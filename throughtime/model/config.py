@@ -22,7 +22,7 @@ from throughtime.tasks.compose import ComposerConfig
 from throughtime.tasks.generate import GeneratorConfig
 from throughtime.tasks.label import LabelerConfig
 from throughtime.tasks.pooled import PooledConfig
-from throughtime.tasks.translate import TranslatorConfig
+from throughtime.tasks.translations import TranslatorConfig
 from throughtime.train.config import MusicTrainConfig, PassageTrainConfig, TrainConfig
 from throughtime.version import __version__
 

@@ -20,7 +20,8 @@ from throughtime.errors import DataError, UsageError
 from throughtime.metrics import gleu, text_errors, token_errors, translation
 from throughtime.model.base import EVALUATION_TOKENS, Model
 from throughtime.ragged import Ragged
-from throughtime.tasks.translate import Translator, TranslatorConfig
+from throughtime.tasks.translate import Translator
+from throughtime.tasks.translations import TranslatorConfig
 from throughtime.train.config import TrainConfig
 
 __all__ = ["Answer", "Looked", "TranslatorModel"]

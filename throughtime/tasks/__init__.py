@@ -20,7 +20,8 @@ from throughtime.tasks.label import Labeler, LabelerConfig
 from throughtime.tasks.rate import Numbers, Rater, RaterConfig
 from throughtime.tasks.tags import Tags
 from throughtime.tasks.targets import PAIRS, PASSAGES, PIECES, SENTENCES, TEXTS, Names
-from throughtime.tasks.translate import Translations, Translator, TranslatorConfig
+from throughtime.tasks.translate import Translator
+from throughtime.tasks.translations import Translations, TranslatorConfig
 
 __all__ = [
     "TASKS",
