@@ -5,6 +5,7 @@ import torch
 
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.passages import Documents
+from throughtime.data.vocabulary import UNK
 from throughtime.model import LanguageModel, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
@@ -13,11 +14,11 @@ from throughtime.train.config import PassageTrainConfig
 LINE = "The dogs bark. " * 20
 
 
-def make_model(by="text", **settings):
+def make_model(by="text", tokens="char", **settings):
     torch.manual_seed(1)
-    vocabulary = LanguageVocabulary.learn([LINE, "\n"], LanguageConfig())
+    vocabulary = LanguageVocabulary.learn([LINE, "\n"], LanguageConfig(tokens=tokens))
     network = GeneratorConfig(hidden_size=7, embedding_size=5, num_layers=2, **settings)
-    task = Generator.build(network, vocabulary, NextSymbol("char", 0.0))
+    task = Generator.build(network, vocabulary, NextSymbol(tokens, 0.0))
     return LanguageModel(ModelConfig(task="generate", network=network, data={"source": {"by": by}}), vocabulary, task)
 
 
@@ -40,3 +41,13 @@ def test_a_batch_of_so_many_tokens_has_fewer_streams_and_chunks_as_long(asked, s
     model, data = make_model(chunk=10), Documents(Ragged.from_list([[2] + [5] * 200]))
     batches = model.training_batches(data, PassageTrainConfig(**asked))
     assert (batches.streams, batches.steps) == (streams, 10)
+
+
+@pytest.mark.parametrize("tokens", ["word", "bpe"])
+@pytest.mark.parametrize("prefix", ["The dogs", "The do", "The "])
+def test_completions_share_what_is_left_of_the_symbols_that_do_not_come(tokens, prefix):
+    model = make_model(tokens=tokens)
+    with torch.no_grad():
+        model.task.network.head.bias[UNK] = 2.0
+    found = model.complete(prefix, 50)
+    assert 0 < sum(probability for _, probability in found) <= 1 + 1e-9

@@ -183,7 +183,8 @@ class LanguageModel(Model):
         if count < 1:
             raise UsageError(f"expected at least one completion, found {count}")
         text, begun = self._begun(prefix)
-        read = self._read(text)
+        read, never = self._read(text), torch.arange(len(self.vocabulary)) < EOS
+        scores = read.scores.cpu().masked_fill(never, -torch.inf)
 
         def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
             """Where the weights are; the search is on the CPU."""
@@ -193,14 +194,14 @@ class LanguageModel(Model):
         with answering(self.task):
             found = completions(
                 step,
-                read.scores.cpu(),
+                scores,
                 tuple(part.cpu() for part in read.state),
                 torch.from_numpy(self.vocabulary.begins_word),
-                never=torch.arange(len(self.vocabulary)) < EOS,
+                never=never,
                 allowed=lambda symbols: self._allowed(symbols, begun),
                 count=count,
             )
-        share = self._share(read.scores, begun)
+        share = self._share(scores, begun)
         return [
             (self.vocabulary.spelt(symbols)[len(begun) :], math.exp(log_probability) / share)
             for symbols, log_probability in found
@@ -209,7 +210,7 @@ class LanguageModel(Model):
     def _share(self, scores: Tensor, begun: str) -> float:
         """How probable it is that what comes next begins as a word was begun, by its first symbol."""
         agree = self._allowed((), begun) if begun.strip() else None
-        return 1.0 if agree is None else float(scores.cpu().double().softmax(1)[0, agree].sum())
+        return 1.0 if agree is None else float(scores.double().softmax(1)[0, agree].sum())
 
     def unknown_in(self, text: str) -> str:
         """What of a text the model does not know, in words; empty if nothing."""
