@@ -156,6 +156,12 @@ def test_a_text_that_memory_holds_is_not_kept(write, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+def test_how_lines_end_is_written_down(write, tmp_path):
+    for end in ("\n", "\r\n"):
+        text = write("a.txt", f"one{end}two{end}")
+        assert read(text, tmp_path / "cache", valid="0.5").facts["source"]["line_end"] == end
+
+
 def test_a_share_holds_out_no_more_than_is_measured_soon(write, tmp_path, monkeypatch):
     path = write("a.txt", "0123456789" * 10)
     monkeypatch.setattr("throughtime.data.passage_files.HELD_OUT", 10)

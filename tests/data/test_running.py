@@ -39,6 +39,13 @@ def test_a_file_is_counted_hashed_and_read_again(write):
     assert text.spans == [Span(path, 0, 8)]
 
 
+@pytest.mark.parametrize(
+    ("content", "end"), [("a\nb\r\n", "\n"), ("a\r\nb\n", "\r\n"), ("\r\n", "\r\n"), ("a\rb", "\n"), ("a\r", "\n")]
+)
+def test_the_first_line_tells_how_lines_end(write, content, end):
+    assert RunningText.open(write("a.txt", content)).line_end == end
+
+
 def test_gzipped_and_in_another_encoding(write):
     path = write("a.gz", gzip.compress("é\n".encode("latin-1")) * 2 + b"\0" * 100)
     text = RunningText.open(path, "latin-1")

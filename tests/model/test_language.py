@@ -5,7 +5,7 @@ import torch
 
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.passages import Documents
-from throughtime.data.vocabulary import UNK
+from throughtime.data.vocabulary import SOS, UNK
 from throughtime.model import LanguageModel, ModelConfig
 from throughtime.ragged import Ragged
 from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
@@ -14,12 +14,13 @@ from throughtime.train.config import PassageTrainConfig
 LINE = "The dogs bark. " * 20
 
 
-def make_model(by="text", tokens="char", **settings):
+def make_model(by="text", tokens="char", ends="\n", **settings):
     torch.manual_seed(1)
-    vocabulary = LanguageVocabulary.learn([LINE, "\n"], LanguageConfig(tokens=tokens))
+    vocabulary = LanguageVocabulary.learn([LINE, ends, LINE, ends], LanguageConfig(tokens=tokens))
     network = GeneratorConfig(hidden_size=7, embedding_size=5, num_layers=2, **settings)
     task = Generator.build(network, vocabulary, NextSymbol(tokens, 0.0))
-    return LanguageModel(ModelConfig(task="generate", network=network, data={"source": {"by": by}}), vocabulary, task)
+    source = {"by": by, "line_end": ends}
+    return LanguageModel(ModelConfig(task="generate", network=network, data={"source": source}), vocabulary, task)
 
 
 @pytest.mark.parametrize("by", ["text", "line"])
@@ -51,3 +52,19 @@ def test_completions_share_what_is_left_of_the_symbols_that_do_not_come(tokens, 
         model.task.network.head.bias[UNK] = 2.0
     found = model.complete(prefix, 50)
     assert 0 < sum(probability for _, probability in found) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe"])
+def test_lines_of_a_windows_text_are_read_between_line_ends_of_its_kind(tokens):
+    """The scores of two lines, the second of which is read after the first's end, as one text that ends so."""
+    model = make_model(tokens=tokens, ends="\r\n")
+    first, second = model.score(["The dogs bark.", "bark"])
+    end = model.vocabulary.encode("\r\n").tolist()
+    symbols = torch.tensor([SOS, *end, *model.vocabulary.encode("The dogs bark.").tolist(), *end])
+    with torch.no_grad():
+        scores, _ = model.task(Ragged.from_lengths(symbols[:-1], [len(symbols) - 1]))
+    told = scores.log_softmax(1).gather(1, symbols[1:, None])[len(end) :]
+    assert first.log_probability == pytest.approx(float(told.sum()), rel=1e-5)
+    assert (first.tokens, first.characters) == (len(told), len("The dogs bark.\r\n"))
+    data = model.read(["The dogs bark.", "bark"])
+    assert (data.tokens, data.characters) == (first.tokens + second.tokens, first.characters + second.characters)

@@ -43,7 +43,7 @@ def type_with(model: LanguageModel, count: int) -> int:
             line = session.prompt("> ")
         except EOFError:
             return 0
-        words.before = (words.before + line + "\n")[-KEPT:]
+        words.before = (words.before + line + model.line_end)[-KEPT:]
 
 
 KEPT = 2000

@@ -31,12 +31,16 @@ read more of a large text would take longer than a short training."""
 
 @dataclass(frozen=True)
 class PassageSource:
-    """How files were read, so that others can be read alike; plain values, ready for JSON."""
+    """How files were read, so that others can be read alike; plain values, ready for JSON.
+
+    ``line_end`` is what ends a line of running text.
+    """
 
     by: Literal["text", "line"]
     encoding: str
     notes: list[str]
     format: str = "text"
+    line_end: str = "\n"
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def read_passages(
             if not (len(parts["train"]) and len(parts[name])):
                 raise UsageError(f"--{name}: expected text enough to part, found {len(text)} characters in {path}")
     facts: dict[str, Any] = {
-        "source": asdict(PassageSource("text", options.encoding, notes)),
+        "source": asdict(PassageSource("text", options.encoding, notes, line_end=text.line_end)),
         "rows": len(text),
         "options": options.model_dump(),
     }

@@ -229,7 +229,7 @@ def encode_lines(
         texts: one a row.
         vocabulary: the symbols.
         examples: where they come from.
-        before: symbols that each is read after, and the last of which also ends it, in the place of ``<eos>``.
+        before: symbols that each is read after, a line's end, and that also end it, in the place of ``<eos>``.
 
     >>> from throughtime.data.language import LanguageConfig
     >>> vocabulary = LanguageVocabulary.learn(["ab"], LanguageConfig())
@@ -284,9 +284,9 @@ class _LineEncoding:
     def __init__(self, texts: Iterable[str], vocabulary: LanguageVocabulary, before: Sequence[int] = ()) -> None:
         self._texts, self._vocabulary = texts, vocabulary
         dtype = vocabulary.dtype
-        self._begun = np.array([SOS, *before], dtype)
-        self._untold = np.full(len(before), UNTOLD, dtype)
-        self._end = np.array([before[-1] if before else EOS], dtype)
+        self._begun, self._untold = np.array([SOS, *before], dtype), np.full(len(before), UNTOLD, dtype)
+        self._end = np.array(before or [EOS], dtype)
+        self._end_length = len(vocabulary.decode(before)) or 1
         self.lengths: list[int] = []
         self._characters, self._known = 0, True
 
@@ -299,9 +299,9 @@ class _LineEncoding:
         while texts := list(islice(left, _LINES)):
             rows = [self._vocabulary.encode(text) for text in texts]
             self._known &= all(map(_known, rows, texts))
-            self._characters += sum(map(len, texts)) + len(texts)
-            self.lengths += [len(row) + len(self._begun) for row in rows]
-            inputs = np.concatenate([part for row in rows for part in (self._begun, row)])
+            self._characters += sum(map(len, texts)) + len(texts) * self._end_length
+            self.lengths += [len(self._untold) + len(row) + len(self._end) for row in rows]
+            inputs = np.concatenate([part for row in rows for part in (self._begun, row, self._end[:-1])])
             targets = np.concatenate([part for row in rows for part in (self._untold, row, self._end)])
             yield np.stack([inputs, targets], 1)
 

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -100,6 +100,13 @@ class RunningText:
         return sum(map(len, self.spans))
 
     @property
+    def line_end(self) -> str:
+        r"""How its first line ends, ``\n`` or ``\r\n``; ``\n`` where it has none."""
+        with closing(self.pieces()) as pieces:
+            line, end, _ = next(pieces, (True, ""))[1].partition("\n")
+        return "\r\n" if end and line.endswith("\r") else "\n"
+
+    @property
     def large(self) -> bool:
         """Whether its symbols are too many for memory."""
         return len(self) > corpus.IN_MEMORY
@@ -138,7 +145,7 @@ class RunningText:
             RunningText(last, self._files, self.encoding),
         )
 
-    def pieces(self, size: int = _SIZE) -> Iterator[tuple[bool, str]]:
+    def pieces(self, size: int = _SIZE) -> Generator[tuple[bool, str]]:
         """Yield the text in blocks of at most ``size`` characters, and of each whether it begins a document.
 
         A block ends where a line or the document does; where a line is longer, after a blank; where there is none,

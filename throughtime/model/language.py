@@ -91,6 +91,11 @@ class LanguageModel(Model):
         """What its data is called."""
         return EVENTS if self.vocabulary.config.tokens == "event" else super().names
 
+    @property
+    def line_end(self) -> str:
+        """What ends a line of the text that it was learnt from."""
+        return str((self.config.data.get("source") or {}).get("line_end", "\n"))
+
     # ---- new text ----
 
     def generate(
@@ -240,7 +245,7 @@ class LanguageModel(Model):
         texts = list(texts)
         if not texts:
             return []
-        data = self.read(texts)
+        data, end = self.read(texts), len(self.vocabulary.decode(self._before)) or 1
         found: list[Scored | None] = [None] * len(texts)
         with answering(self.task):
             for batch in self.batches(data):
@@ -251,7 +256,7 @@ class LanguageModel(Model):
                 for row, total, targets in rows:
                     told = targets[targets >= 0]
                     unknown = max(0, int((told == UNK).sum()) - texts[row].count(SPECIALS[UNK]))
-                    found[row] = Scored(-total, len(told), len(texts[row]) + 1, unknown)
+                    found[row] = Scored(-total, len(told), len(texts[row]) + end, unknown)
         return [one for one in found if one is not None]
 
     def _nats(self, batch: Batch) -> Iterator[Tensor]:
@@ -314,8 +319,8 @@ class LanguageModel(Model):
         """Symbols that a text is read after: a line's end, for a model of running text that has lines."""
         if (self.config.data.get("source") or {}).get("by") != "text":
             return []
-        end = self.vocabulary.encode("\n").tolist()
-        return end if end != [UNK] else []
+        end: list[int] = self.vocabulary.encode(self.line_end).tolist()
+        return [] if UNK in end else end
 
     def _read(self, text: str) -> _Read:
         """Read a text from its beginning, a part at a time, so that its length costs no memory."""
