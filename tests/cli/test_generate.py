@@ -118,11 +118,15 @@ def test_letters_not_learnt_are_said(run, library):
     assert "found 2 others" in run("generate", library / "word", "--prompt", "Ωmega foo", "--length", "2").err
 
 
+def type_in(monkeypatch, data):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
+
+
 def test_a_prompt_from_standard_input(run, library, monkeypatch):
     words = ("generate", library / "char", "--prompt", "-", "--temperature", "0", "--length", "12")
 
     def typed(data):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
+        type_in(monkeypatch, data)
 
     typed(b"The cats")
     assert run(*words).out.startswith("The cats sleep")
@@ -159,6 +163,25 @@ def test_lines_are_scored(run, library, tmp_path, name):
     found = json.loads(run("score", library / name, tmp_path / "lines.txt", "--json").out)
     assert [line["log_probability"] for line in found["lines"]] == pytest.approx([right, wrong, mixed], abs=1e-3)
     assert found["all"]["log_probability"] == pytest.approx(right + wrong + mixed, abs=1e-3)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_lines_of_standard_input_in_wide_characters(run, library, monkeypatch, encoding):
+    """A newline's byte is no end of a line where characters have several."""
+    for words in (["score", library / "char", "-"], ["complete", library / "char"]):
+        type_in(monkeypatch, b"The dogs\nba\r\nbirds")
+        plain = run(*words)
+        type_in(monkeypatch, "The dogs\nba\r\nbirds".encode(encoding))
+        assert run(*words, "--encoding", encoding) == plain
+        assert plain.code == 0
+        assert len(plain.out.splitlines()) >= 3
+
+
+def test_lines_before_one_that_is_no_text_are_answered(run, library, monkeypatch):
+    type_in(monkeypatch, "The dogs\nba\nx".encode("utf-16-be") + b"\xdc\x00\0a")
+    code, out, err = run("complete", library / "char", "--encoding", "utf-16-be")
+    assert (code, len(out.splitlines())) == (2, 2)
+    assert "standard input, line 3: expected utf-16-be, found byte 0xDC" in err
 
 
 def test_a_score_is_the_sum_over_the_symbols(library):

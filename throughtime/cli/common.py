@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from throughtime.config import checked
 from throughtime.data.columns import Source, open_examples
-from throughtime.data.files import check_encoding
+from throughtime.data.files import check_encoding, cut_lines, without_return
 from throughtime.data.music_files import MusicSource, as_texts, open_pieces
 from throughtime.data.noise import noisy_pairs
 from throughtime.data.pairs import PairConfig, PairSource, open_new_pairs, read_pairs
@@ -43,6 +44,9 @@ __all__ = [
     "refuse_generator",
     "source_of",
 ]
+
+
+_BLOCK = 1 << 16
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -229,25 +233,41 @@ def _open_pairs(
         yield Labelled(noisy_pairs(right, model.config.noise, model.config.run.seed), tally.notes)
 
 
-def decoded_lines(source: Iterable[bytes], encoding: str) -> Iterator[str]:
+def decoded_lines(source: BinaryIO, encoding: str) -> Iterator[str]:
     """Lines of standard input as they come, without their ends.
 
     A byte order mark before the first is left off.
 
     Raises:
-        DataError: for a byte that is not of the encoding, with its line.
+        DataError: for a byte that is not of the encoding, with its line; the lines before it come first.
         UsageError: the encoding is unknown.
     """
     check_encoding(encoding)
-    for number, line in enumerate(source, 1):
+    for number, line in enumerate(cut_lines(_as_it_comes(source, encoding)), 1):
+        yield without_return(line.removeprefix(MARK if number == 1 else ""))
+
+
+def _as_it_comes(source: BinaryIO, encoding: str) -> Iterator[str]:
+    """Text as soon as it is there: whoever writes a line may wait for its answer before writing the next."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+    while True:
+        data, before = source.read1(_BLOCK), decoder.getstate()  # type: ignore[attr-defined]
         try:
-            yield line.decode(encoding).removeprefix(MARK if number == 1 else "").rstrip("\r\n")
+            text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
+            right = error.start - (len(error.object) - len(data))  # it may have held back bytes of the block before
+            decoder.setstate(before)
+            text = decoder.decode(data[: max(0, right)])
+            yield text
             raise DataError(
-                f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",
+                f"expected {encoding}, found byte 0x{error.object[error.start]:02X}: --encoding says otherwise",
                 path="standard input",
-                line=number,
+                line=line + text.count("\n"),
             ) from error
+        line += text.count("\n")
+        yield text
+        if not data:
+            return
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -72,7 +72,7 @@ def _labelled(model: LabelModel, sentences: Iterator[Known]) -> Iterator[tuple[K
         yield from zip(chunk, model.predict([sentence.tokens for sentence in chunk]), strict=True)
 
 
-def label_lines(model: LabelModel, source: Iterable[bytes], target: BinaryIO, encoding: str) -> None:
+def label_lines(model: LabelModel, source: BinaryIO, target: BinaryIO, encoding: str) -> None:
     """For each line, as it comes: its words, which blanks part, one a line with its label, and a blank line.
 
     Raises:

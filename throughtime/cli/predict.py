@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from throughtime.cli.common import add_model, check_out, decoded_lines, open_model, refuse_generator, source_of
 from throughtime.cli.labelling import label_file, label_lines
@@ -96,7 +96,7 @@ def _of_texts(model: Model) -> TextModel:
     return model
 
 
-def _answer_lines(model: TextModel, source: Iterable[bytes], target: TextIO, encoding: str) -> None:
+def _answer_lines(model: TextModel, source: BinaryIO, target: TextIO, encoding: str) -> None:
     """Label and probability, or number, and text for each line, as it comes."""
     most = 2 if model.config.task == "classify" else 1
     for text in decoded_lines(source, encoding):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from throughtime.cli.common import decoded_lines, positive, source_of
 from throughtime.cli.options import add_config, flag, read_config_flags
@@ -111,7 +111,7 @@ def prefixes_of(arguments: argparse.Namespace, count: int) -> list[str] | None:
     return None if arguments.prefix is None else [arguments.prefix] * count
 
 
-def answer_lines(model: TranslatorModel, source: Iterable[bytes], arguments: argparse.Namespace) -> None:
+def answer_lines(model: TranslatorModel, source: BinaryIO, arguments: argparse.Namespace) -> None:
     """A line of answers for each line, as it comes; what is not known of it is told on standard error."""
     beam, n_best = beam_of(arguments, model), arguments.n_best
     warn_of_prefix(model, arguments)
