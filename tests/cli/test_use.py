@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import throughtime as tt
 from tests.cli.conftest import SMALL
 from throughtime.cli.main import main
+from throughtime.cli.main import run as start
 from throughtime.data.columns import Example
 
 
@@ -250,6 +253,48 @@ def test_lines_in_another_encoding(trained):
     assert b"standard input, line 1: expected utf-8, found byte 0xE9" in wrong.stderr
     right = subprocess.run([*words, "--encoding", "latin-1"], input=b"caf\xe9\n", capture_output=True, check=True)
     assert right.stdout.decode().endswith("\tcafé\n")
+
+
+def test_more_threads_than_there_are_cores(run, trained):
+    words = ["evaluate", trained / "model", trained / "more.csv", "--json"]
+    assert run(*words, "--threads", 10**12) == run(*words, "--threads", 1)
+
+
+# ---- where nothing can be read or written ---------------------------------------------------------------------------
+
+
+def nobody_reads():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+def full_disk():
+    return Path("/dev/full").open("w")
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]])
+@pytest.mark.parametrize(
+    ("output", "said"), [(nobody_reads, ""), (full_disk, "throughtime: No space left on device\n")]
+)
+def test_output_that_goes_nowhere_is_told_once(run, trained, monkeypatch, output, said, json):
+    with output() as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        code, _, err = run("evaluate", trained / "model", trained / "more.csv", *json)
+        monkeypatch.undo()
+        assert (code, err) == (1, said)
+        stdout.flush()  # as Python does at its end, when nobody can say a sentence any more
+
+
+def test_closed_streams_are_empty_ones(trained, monkeypatch, capfd):
+    monkeypatch.setattr("sys.argv", ["throughtime", "predict", str(trained / "model"), "-"])
+    for stream in ("stdin", "stdout"):
+        monkeypatch.setattr(f"sys.{stream}", None)
+    with pytest.raises(SystemExit) as ended:
+        start()
+    with sys.stdin, sys.stdout:
+        assert ended.value.code == 0
+    assert capfd.readouterr() == ("", "")
 
 
 # ---- rate ----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from throughtime.data.readers.sentences import MARK
 from throughtime.data.right import read_right
 from throughtime.data.running import RunningText
 from throughtime.data.tagged import SentenceSource, read_tagged
+from throughtime.environment import cores
 from throughtime.errors import DataError, ModelError, UsageError
 from throughtime.model import ComposerModel, LanguageModel, Model, choose_device, load
 
@@ -68,7 +69,7 @@ def open_model(arguments: argparse.Namespace) -> Model:
     """The model of DIR on the device asked for."""
     device = choose_device(arguments.device)
     if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
+        torch.set_num_threads(min(arguments.threads, cores()))
     return load(arguments.model, device=device)
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from throughtime.errors import ThroughtimeError
 from throughtime.version import __version__
@@ -45,16 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments = _parser(command).parse_args(words)
             arguments.words = words
         code: int = arguments.run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # while it can be told that this fails
         return code
     except ThroughtimeError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 1)
-    except BrokenPipeError:
-        # The reader of our output is gone (`| head`): nothing more to say, not even when Python flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output is gone (`| head`): nothing more to say
+        _let_go_of_output()
         return 1
     except OSError as error:
+        _let_go_of_output()
         place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}", 1)
     except MemoryError:
@@ -78,8 +81,20 @@ def _interrupts_end_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _let_go_of_output() -> None:
+    """What cannot be written is dropped, so that Python does not complain of it once more at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run() -> None:
     """The console script."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us (`<&-`): nothing is read, and nothing written
+            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115 (kept open)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # labels and texts are Unicode, whatever the terminal's settings
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
