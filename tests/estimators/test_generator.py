@@ -1,6 +1,7 @@
 """``SequenceGenerator``: the probability of texts, and new ones, by scikit-learn's conventions."""
 
 import inspect
+import json
 import pickle
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import throughtime as tt
 from tests.estimators.test_texts import NOT_HERE, OWN
+from throughtime.cli.main import main
 from throughtime.data.language import LanguageConfig
 from throughtime.errors import UsageError
 from throughtime.model import RunConfig
@@ -58,6 +60,37 @@ def test_samples_are_of_the_seed(model):
     assert model.sample(2, seed=1) == first[:2]
     assert all(text.startswith("the c") for text in model.sample(3, prompt="the c"))
     assert model.sample(prompt="the d", temperature=0.01) == ["the dogs bark"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"n_samples": 0}, "expected at least one text to write, found 0"),
+        ({"seed": -1}, "expected a seed from 0, found -1"),
+        ({"temperature": -1}, "temperature: expected a value greater than or equal to 0, found -1"),
+        ({"prompt": None}, "expected a text, found None"),
+    ],
+)
+def test_samples_that_cannot_be(model, asked, words):
+    with pytest.raises(UsageError, match=words):
+        model.sample(**asked)
+
+
+def test_only_texts_are_completed_and_scored(model):
+    with pytest.raises(UsageError, match="expected a text, found 3"):
+        model.complete(3)
+    with pytest.raises(UsageError, match="expected a text, found None"):
+        model.model_.score(["the", None])
+
+
+def test_what_was_saved_is_measured_on_the_lines_of_a_file(model, tmp_path, capfd):
+    model.save(tmp_path / "model")
+    (tmp_path / "lines.txt").write_text("the dogs bark\n\nthe cats sing\n")
+    assert main(["evaluate", str(tmp_path / "model"), str(tmp_path / "lines.txt"), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["sequences"] == 2
+    total = model.score_samples(["the dogs bark", "the cats sing"]).sum()
+    assert found["nll"] * found["tokens"] == pytest.approx(-total, rel=1e-5)
 
 
 def test_completions_have_probabilities(model):

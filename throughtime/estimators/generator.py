@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from throughtime.config import checked
 from throughtime.data.columns import Example
+from throughtime.data.passage_files import PassageSource
 from throughtime.decode.sampling import SamplingConfig
 from throughtime.estimators.base import Estimator, keep_all
 from throughtime.estimators.rows import list_of_texts
-from throughtime.model import LanguageModel
+from throughtime.model import LanguageModel, ModelConfig
+from throughtime.train.config import TrainConfig
 
 __all__ = ["SequenceGenerator"]
 
@@ -138,15 +142,27 @@ class SequenceGenerator(Estimator):
             length: symbols at most.
             temperature: less is safer, more is bolder.
             seed: of their chance.
+
+        Raises:
+            UsageError: the prompt is no text; a number out of range.
         """
         check_is_fitted(self)
-        sampling = SamplingConfig(temperature=temperature)
+        sampling = checked(SamplingConfig, {"temperature": temperature})
         return self.model_.generate(prompt, length, samples=n_samples, seed=seed, sampling=sampling)
 
     def complete(self, prefix: str, count: int = 5) -> list[tuple[str, float]]:
-        """The most probable ways on to the end of a word, each with its probability, best first."""
+        """The most probable ways on to the end of a word, each with its probability, best first.
+
+        Raises:
+            UsageError: the prefix is no text; a count below 1.
+        """
         check_is_fitted(self)
         return self.model_.complete(prefix, count)
+
+    def _config(self, train: TrainConfig, seed: int) -> ModelConfig:
+        """With how files are read, so that ``throughtime evaluate`` can measure what was saved."""
+        source = PassageSource("line", "utf-8", notes=[], format="lines")
+        return super()._config(train, seed).model_copy(update={"data": {"source": asdict(source)}})
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -133,7 +133,15 @@ class LanguageModel(Model):
         """Yield pieces of the texts of :meth:`generate` as they come, each with the number of its text.
 
         Memory does not grow with their length, which has no end where it is none.
+
+        Raises:
+            UsageError: the prompt is no text; a number of texts below 1; a seed below 0.
         """
+        if samples < 1:
+            raise UsageError(f"expected at least one text to write, found {samples}")
+        if seed < 0:
+            raise UsageError(f"expected a seed from 0, found {seed}")
+        _check_text(prompt)
         read = self._read(prompt)
         sampler = Sampler(sampling or SamplingConfig(), banned=NEVER)
         chances = streams(seed, samples)
@@ -183,10 +191,11 @@ class LanguageModel(Model):
         those that are left once the prefix stands there.
 
         Raises:
-            UsageError: a count below 1.
+            UsageError: the prefix is no text; a count below 1.
         """
         if count < 1:
             raise UsageError(f"expected at least one completion, found {count}")
+        _check_text(prefix)
         text, begun = self._begun(prefix)
         read, never = self._read(text), torch.arange(len(self.vocabulary)) < EOS
         scores = read.scores.cpu().masked_fill(never, -torch.inf)
@@ -238,11 +247,13 @@ class LanguageModel(Model):
         For a model of running text a text is a line: what comes after a line's end, up to the next one.
 
         Raises:
-            UsageError: for one text in place of a list of them.
+            UsageError: for one text in place of a list of them; for what is no text.
         """
         if isinstance(texts, str):
             raise UsageError("expected a list of texts, found one text: put it in a list")
         texts = list(texts)
+        for text in texts:
+            _check_text(text)
         if not texts:
             return []
         data, end = self.read(texts), len(self.vocabulary.decode(self._before)) or 1
@@ -358,3 +369,9 @@ class LanguageModel(Model):
             return None if so_far.strip() else ~torch.from_numpy(self.vocabulary.begins_word)
         agree = [text[: len(left)] == left[: len(text)] and bool(text) for text in self.vocabulary.written]
         return torch.tensor(agree)
+
+
+def _check_text(text: object) -> None:
+    """Raise UsageError for anything else."""
+    if not isinstance(text, str):
+        raise UsageError(f"expected a text, found {text!r}")
