@@ -1,8 +1,11 @@
 """Running text as symbols: in a file as in memory, and never all of it at once."""
 
 import errno
+import io
 import itertools
 import tracemalloc
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,6 +157,19 @@ def test_a_text_is_found_again_by_its_content(folder, cache, tmp_path):
 def test_a_text_that_memory_holds_is_not_kept(write, tmp_path):
     assert read(write("a.txt", TEXTS[1]), tmp_path / "cache").folder is None
     assert not (tmp_path / "cache").exists()
+
+
+def test_lines_of_standard_input(tmp_path, monkeypatch):
+    def give(data):
+        monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(data))))
+
+    give(b"a\n\nb\r\nc")
+    parts = read(Path("-"), tmp_path / "cache", by="line", valid="0.4")
+    assert sorted(example.text for part in (parts.train, parts.valid) for example in part) == ["a", "b", "c"]
+    assert parts.facts["train"]["sha256"] is None
+    give(b"a\n\xff\n")
+    with pytest.raises(DataError, match="standard input, line 2: expected utf-8 text, found the byte 0xFF"):
+        read(Path("-"), tmp_path / "cache", by="line")
 
 
 def test_how_lines_end_is_written_down(write, tmp_path):

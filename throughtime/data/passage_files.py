@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from throughtime.data.columns import Example
 from throughtime.data.config import PassageConfig
-from throughtime.data.files import check_encoding, read_lines
+from throughtime.data.files import check_encoding, cut_lines, stream_blocks, text_blocks
 from throughtime.data.identity import all_plain
 from throughtime.data.parts import Meaning, Parts, Said, read_parts, share_of
 from throughtime.data.readers.lines import line_rows
@@ -81,19 +82,23 @@ class LineFiles:
 
 
 def read_lines_of(path: Path | str, encoding: str, tally: Tally | None = None) -> Generator[Example]:
-    """Yield the lines of a file that are not blank.
+    """Yield the lines of a file, or of standard input, which is called ``-``, that are not blank.
 
     Raises:
         DataError: the file cannot be read, or holds none.
     """
     check_encoding(encoding)
     tally, some = tally or Tally(str(path)), False
-    with closing(read_lines(path, encoding)) as lines:
-        for row in line_rows(lines, str(path), tally):
+    name, blocks = str(path), text_blocks(path, encoding)
+    if name == "-":
+        name = "standard input"
+        blocks = stream_blocks(sys.stdin.buffer, name, encoding)  # type: ignore[arg-type]
+    with closing(blocks):
+        for row in line_rows(cut_lines(blocks), name, tally):
             yield Example(row.fields[0], None, row.path, row.line)
             some = True
     if not some:
-        raise DataError("expected lines of text, found none", path=str(path))
+        raise DataError("expected lines of text, found none", path=name)
 
 
 def read_passages(
