@@ -63,9 +63,12 @@ class LanguageConfig(Config):
     )
 
     @model_validator(mode="after")
-    def _holds_all_bytes(self) -> LanguageConfig:
-        if self.tokens == "bpe" and self.vocab_size is not None and self.vocab_size < len(SPECIALS) + BYTES:
-            raise ValueError(f"expected a vocab_size of {len(SPECIALS) + BYTES} or more, which holds every byte")
+    def _holds_the_least(self) -> LanguageConfig:
+        """Beside the special symbols: every byte of pieces; of words a line's end, a blank and one word."""
+        own, what = {"bpe": (BYTES, "every byte"), "word": (3, "a word")}.get(self.tokens, (1, "a symbol"))
+        least = len(SPECIALS) + own
+        if self.vocab_size is not None and self.vocab_size < least:
+            raise ValueError(f"expected a vocab_size of {least} or more, which holds {what}")
         return self
 
 
