@@ -12,8 +12,9 @@ import pytest
 
 import throughtime as tt
 from tests.cli.conftest import SMALL
-from throughtime.cli.main import main
+from throughtime.cli.main import COMMANDS, main
 from throughtime.cli.main import run as start
+from throughtime.cli.train import WORDS
 from throughtime.data.columns import Example
 
 
@@ -225,6 +226,13 @@ def test_a_curve_that_cannot_be_read(run, model):
     (model / "metrics.jsonl").write_text('{"update": 1')
     result = run("inspect", model)
     assert (result.code, "metrics.jsonl" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"train {task}" for task in WORDS)])
+def test_help_has_no_marks_of_the_documentation(run, command):
+    shown = run(*command.split(), "--help")
+    assert shown.code == 0
+    assert not any(mark in shown.out for mark in (":class:", ":func:", ":meth:", "``"))
 
 
 def test_one_text_in_place_of_a_list(trained):

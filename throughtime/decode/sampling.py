@@ -25,7 +25,10 @@ _LARGEST = np.finfo(np.float64).max
 
 
 class SamplingConfig(Config):
-    """How the next symbol is chosen; :class:`Sampler` has the order and the sources."""
+    """How the next symbol is chosen.
+
+    :class:`Sampler` has the order and the sources.
+    """
 
     temperature: float = Field(
         1.0, ge=0, description="divides the scores: less is safer, more is bolder; 0 takes the most probable symbol"
