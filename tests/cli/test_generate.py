@@ -165,6 +165,13 @@ def test_lines_are_scored(run, library, tmp_path, name):
     assert found["all"]["log_probability"] == pytest.approx(right + wrong + mixed, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["char", "line"])
+def test_a_text_on_standard_input_is_measured(run, library, monkeypatch, name):
+    type_in(monkeypatch, (library / "more.txt").read_bytes())
+    measured = run("evaluate", library / name, "-", "--json")
+    assert measured.out == run("evaluate", library / name, library / "more.txt", "--json").out
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_lines_of_standard_input_in_wide_characters(run, library, monkeypatch, encoding):
     """A newline's byte is no end of a line where characters have several."""
@@ -221,6 +228,7 @@ def test_a_folder_and_gzipped_texts(run, library, tmp_path):
         ("a", [], "expected text enough to part, found 1 characters"),
         ("fine text\n", ["--valid", "none.txt"], "none.txt"),
         ("fine text\n", ["--tokens", "bpe", "--vocab-size", "20"], "vocab_size of 260 or more"),
+        ("a text a text\n", ["--tokens", "word", "--vocab-size", "6"], "vocab_size of 7 or more, which holds a word"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_named(run, tmp_path, content, options, words):
@@ -287,6 +295,8 @@ def test_a_killed_run_goes_on(run, library, tmp_path):
     shutil.copytree(tmp_path / "whole", tmp_path / "again")
     assert "nothing is left to do" in run(*words, "--out", tmp_path / "again", "--resume").err
     assert "expected the train data" in _other(run, words, library, tmp_path)
+    said = run(*words, "--by", "line", "--out", tmp_path / "again", "--resume").err
+    assert "--by: expected text, as the run began with, found line" in said  # and not that the file has changed
 
 
 def _other(run, words, library, tmp_path):

@@ -162,6 +162,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_says_how_to_go_on(reviews_file, tmp_pat
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "Traceback" not in said
+    assert "stopped by Ctrl-C;" in said if number == signal.SIGINT else "stopped by SIGTERM;" in said
     assert "--resume" in said
     assert list((out / "checkpoints").glob("update-*"))
 

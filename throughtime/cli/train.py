@@ -129,7 +129,8 @@ def train_task(arguments: argparse.Namespace) -> int:
         if not kept.exists():
             raise
         raise TrainingError(
-            f"stopped by Ctrl-C; {kept} keeps what was learnt: go on with the same command and --resume"
+            f"stopped by {str(error) or 'Ctrl-C'}; {kept} keeps what was learnt: "
+            "go on with the same command and --resume"
         ) from error
     _close(screen, arguments.out, fitted)
     if parts.folder is not None:
@@ -211,6 +212,7 @@ def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
         {k: v for k, v in begun.train.items() if k not in passive},
         {k: v for k, v in now.train.items() if k not in passive},
     )
+    _check_same_values(begun.data["options"], now.data["options"])  # which also decide what a file is read as
     for name in ("train", "valid", "test"):
         before, after = begun.data.get(name), now.data.get(name)
         if after is not None and "path" in after and after["sha256"] is None:
@@ -224,7 +226,6 @@ def _check_same(begun: ModelConfig, now: ModelConfig) -> None:
                 f"expected the {name} data that the run began with, found other content; --overwrite begins anew",
                 path=(after or before or {}).get("path"),
             )
-    _check_same_values(begun.data["options"], now.data["options"])
     noise = [{} if config.noise is None else config.noise.model_dump() for config in (begun, now)]
     _check_same_values(*({NoiseConfig.prefix + name: value for name, value in own.items()} for own in noise))
 

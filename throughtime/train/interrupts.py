@@ -11,10 +11,10 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """While entered, the first SIGINT or SIGTERM only sets ``received``; the next one acts as usual."""
+    """While entered, the first SIGINT or SIGTERM only sets ``received`` to its name; the next one acts as usual."""
 
     def __init__(self) -> None:
-        self.received = False
+        self.received = ""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -29,7 +29,7 @@ class Interrupts:
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.received = True
+        self.received = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         self._restore()
 
     def _restore(self) -> None:

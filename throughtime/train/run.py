@@ -123,7 +123,7 @@ class Run:
                 self._evaluate()
             if interrupts.received:
                 self._checkpoint()
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(interrupts.received)
             if time.monotonic() - self._saved >= self.config.checkpoint_seconds:
                 self._checkpoint()
 
