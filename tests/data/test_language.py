@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections import Counter
 
 import numpy as np
@@ -141,6 +142,14 @@ def test_small_letters():
     for tokens in KINDS:
         vocabulary = learn(TEXT * 2, tokens=tokens, lowercase=True, min_count=1)
         assert vocabulary.decode(vocabulary.encode(TEXT)) == TEXT.lower()
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / os.fsdecode(b"m\xff")
+    folder.mkdir()
+    vocabulary = learn("a b a b\n")
+    vocabulary.save(folder)
+    assert LanguageVocabulary.load(folder, vocabulary.config).symbols == vocabulary.symbols
 
 
 # ---- characters ----

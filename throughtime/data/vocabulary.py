@@ -197,7 +197,7 @@ def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
         ModelError: when it cannot be read.
     """
     try:
-        return Tokenizer.from_file(os.fspath(path))
+        return Tokenizer.from_str(Path(path).read_text(encoding="utf-8"))  # its own way in takes no names but Unicode's
     except Exception as error:  # the library raises plain Exception for a bad file
         raise ModelError(f"{path}: expected a tokenizer's file, found one that cannot be read ({error})") from error
 
