@@ -14,9 +14,10 @@ from throughtime.train.config import PassageTrainConfig
 LINE = "The dogs bark. " * 20
 
 
-def make_model(by="text", tokens="char", ends="\n", **settings):
+def make_model(by="text", tokens="char", ends="\n", lowercase=False, **settings):
     torch.manual_seed(1)
-    vocabulary = LanguageVocabulary.learn([LINE, ends, LINE, ends], LanguageConfig(tokens=tokens))
+    spoken = LanguageConfig(tokens=tokens, lowercase=lowercase)
+    vocabulary = LanguageVocabulary.learn([LINE, ends, LINE, ends], spoken)
     network = GeneratorConfig(hidden_size=7, embedding_size=5, num_layers=2, **settings)
     task = Generator.build(network, vocabulary, NextSymbol(tokens, 0.0))
     source = {"by": by, "line_end": ends}
@@ -68,3 +69,19 @@ def test_lines_of_a_windows_text_are_read_between_line_ends_of_its_kind(tokens):
     assert (first.tokens, first.characters) == (len(told), len("The dogs bark.\r\n"))
     data = model.read(["The dogs bark.", "bark"])
     assert (data.tokens, data.characters) == (first.tokens + second.tokens, first.characters + second.characters)
+
+
+@pytest.mark.parametrize("tokens", ["char", "word", "bpe"])
+def test_capitals_are_completed_where_there_are_only_small_letters(tokens):
+    model = make_model(tokens=tokens, lowercase=True)
+    assert model.complete("The DO") == model.complete("the do") != []
+
+
+@pytest.mark.parametrize(
+    ("letters", "told"), [("É", ["é"]), ("\u0130", ["i", "\u0307"]), ("\udcff", ["\ufffd"]), ("DOGS", [])]
+)
+def test_letters_that_are_not_known_are_told_as_they_are_read(letters, told):
+    """In small letters, of which a capital I with a dot has two; and no surrogate stands alone."""
+    said = make_model(lowercase=True).unknown_in(letters)
+    found = f"expected characters of the training text, found {', '.join(map(repr, told))}: read as unknown"
+    assert said == (found if told else "")

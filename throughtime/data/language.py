@@ -167,7 +167,11 @@ class LanguageVocabulary:
 
         Those of two blocks, the first of which ends where a line does, are those of both in one.
         """
-        return self._kind.encode(_read(text, self.config))
+        return self._kind.encode(self.read(text))
+
+    def read(self, text: str) -> str:
+        """A text as its symbols tell it: in small letters, where there are no others, and without lone surrogates."""
+        return _read(text, self.config)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of the symbols, an unknown character as U+FFFD and an unknown word as ``<unk>``."""

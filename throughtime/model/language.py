@@ -196,7 +196,7 @@ class LanguageModel(Model):
         if count < 1:
             raise UsageError(f"expected at least one completion, found {count}")
         _check_text(prefix)
-        text, begun = self._begun(prefix)
+        text, begun = self._begun(self.vocabulary.read(prefix))
         read, never = self._read(text), torch.arange(len(self.vocabulary)) < EOS
         scores = read.scores.cpu().masked_fill(never, -torch.inf)
 
@@ -228,8 +228,8 @@ class LanguageModel(Model):
 
     def unknown_in(self, text: str) -> str:
         """What of a text the model does not know, in words; empty if nothing."""
-        symbols = self.vocabulary.encode(text)
-        count = int((symbols == UNK).sum())
+        text = self.vocabulary.read(text)
+        count = int((self.vocabulary.encode(text) == UNK).sum())
         if not count:
             return ""
         token = self.task.targets.token
