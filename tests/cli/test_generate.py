@@ -224,7 +224,7 @@ def test_a_folder_and_gzipped_texts(run, library, tmp_path):
     [
         ("", [], "empty"),
         ("  \n\n", [], "expected"),
-        ("abc", ["--by", "line", "--valid", "0.5"], "expected two rows or more"),
+        ("abc", ["--by", "line", "--valid", "0.5"], "text.txt: expected two rows or more"),
         ("a", [], "expected text enough to part, found 1 characters"),
         ("fine text\n", ["--valid", "none.txt"], "none.txt"),
         ("fine text\n", ["--tokens", "bpe", "--vocab-size", "20"], "vocab_size of 260 or more"),

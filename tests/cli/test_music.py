@@ -215,7 +215,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(run, music, tmp_path, monkeypat
         ("tunes.json", ["--step", "-1"], "--step: expected a value greater than 0"),
         ("empty.json", [], "expected music, found not one note"),
         ("test.json", [], "expected a part train to learn from, found test"),
-        ("one.json", [], "expected two rows or more to hold some out, found one"),
+        ("one.json", [], "one.json: expected two rows or more to hold some out, found one"),
         ("broken.mid", [], "expected a whole MIDI file"),
     ],
 )

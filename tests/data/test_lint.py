@@ -35,6 +35,11 @@ def test_clean_data_has_no_warnings():
     assert said([]) == []
 
 
+def test_what_has_no_label_repeats_a_text():
+    rows = [("a", None), ("b", None), ("a", None)]
+    assert said(examples(rows), holds=("text", "")) == ["1 row repeats an earlier text: a.csv, line 3 (as line 1)"]
+
+
 def test_repeated_rows_and_contradictions_are_told_apart():
     rows = [("a", "x"), ("b", "y"), (" a ", "x"), ("a", "y"), ("a", "y"), ("b", "y"), ("c", "x"), ("A", "x")]
     assert lint(examples(rows)) == [

@@ -172,6 +172,13 @@ def test_lines_of_standard_input(tmp_path, monkeypatch):
         read(Path("-"), tmp_path / "cache", by="line")
 
 
+def test_lines_have_no_label(write, tmp_path):
+    path = write("a.txt", "a\nb\na\n")
+    assert read(path, tmp_path / "cache", by="line", valid="0").warnings == [
+        f"1 row repeats an earlier text: {path}, line 3 (as line 1)"
+    ]
+
+
 def test_how_lines_end_is_written_down(write, tmp_path):
     for end in ("\n", "\r\n"):
         text = write("a.txt", f"one{end}two{end}")

@@ -67,7 +67,7 @@ def score_music(arguments: argparse.Namespace, model: ComposerModel | LanguageMo
     screen = console(quiet=arguments.quiet)
     for note in notes:
         screen.print(f"{arguments.file}: {note}")
-    one, unit = ("frame", "frames") if isinstance(model, ComposerModel) else ("event", "tokens")
+    one, unit = ("a frame", "frames") if isinstance(model, ComposerModel) else ("an event", "tokens")
     if not arguments.json:
         print(f"log_probability\tnll\t{unit}\tpart\tpiece")
     rows, whole = [], _Told(0.0, 0)
@@ -84,7 +84,7 @@ def score_music(arguments: argparse.Namespace, model: ComposerModel | LanguageMo
         print_json({"pieces": rows, "all": {**whole.plain(unit), "sequences": count}})
         return 0
     counted = "1 piece" if count == 1 else f"{count:,} pieces"
-    screen.print(f"{counted}: log probability {whole.log_probability:,.2f}, {whole.nll:.4f} nats a {one}")
+    screen.print(f"{counted}: log probability {whole.log_probability:,.2f}, {whole.nll:.4f} nats {one}")
     return 0
 
 

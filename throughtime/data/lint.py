@@ -123,7 +123,7 @@ def lint(
         value: what a row's label means; the label itself, if it is not said.
         columns: the table's other columns by name, with the values of `sampled(train)`; see `other_columns`.
         called: what a row is called.
-        holds: what its text and its label are called.
+        holds: what its text and its label are called; where it has none, the latter is empty.
         several: whether one text may well have several labels.
 
     >>> from throughtime.data import Example
@@ -245,7 +245,7 @@ def _repeats(part: _Part, called: str, holds: tuple[str, str], several: bool) ->
         else:
             more.add((at, what))
             other.add(part, row, part, at)
-    for found, like in ((same, f"{text} and {label}"), (other, f"{text} with another {label}")):
+    for found, like in ((same, f"{text} and {label}" if label else text), (other, f"{text} with another {label}")):
         if found is same or not several:
             yield from found.warning(f"{called} repeats an earlier {like}", f"{called}s repeat an earlier {like}")
 

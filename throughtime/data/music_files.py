@@ -63,7 +63,10 @@ def read_pieces(path: Path, options: MusicConfig, seed: int, said: Said = lambda
             other = read_alike(wanted, music.quarters)
             parts[name], files[name] = other.parts.get(name) or other.pieces, Path(wanted)
         elif share:
-            kept, held = stratified_split([""] * len(parts["train"]), share, seed)
+            try:
+                kept, held = stratified_split([""] * len(parts["train"]), share, seed)
+            except DataError as error:
+                raise DataError(error.message, path=str(path)) from None
             parts[name] = [parts["train"][row] for row in held]
             parts["train"] = [parts["train"][row] for row in kept]
     facts: dict[str, Any] = {

@@ -25,7 +25,7 @@ from throughtime.data.readers.tables import Wanted
 from throughtime.data.running import RunningText
 from throughtime.data.split import grouped_split, stratified_split
 from throughtime.data.store import FORMAT, Store, make_private
-from throughtime.errors import UsageError
+from throughtime.errors import DataError, UsageError
 from throughtime.storage import sha256_of_json
 
 __all__ = ["Files", "Meaning", "Parts", "Said", "TextFiles", "read_parts", "share_of"]
@@ -45,7 +45,7 @@ class Meaning:
         strata: what each of some examples is like, so that a split can keep every kind's share.
         called: what an example is called.
         together: what examples have in common that must all be on one side of a split; there are no strata then.
-        holds: what an example's text and label are called.
+        holds: what an example's text and label are called; where it has none, the latter is empty.
         several: whether one text may well have several labels.
     """
 
@@ -301,7 +301,10 @@ class _Dividing:
         rows = {"train": np.arange(len(everything))}
         for name, share in self.shares.items():
             self.said(f"parting the {self.meaning.called}s")
-            kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
+            try:
+                kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
+            except DataError as error:
+                raise DataError(error.message, path=self.path) from None
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
         self.said(f"looking the {self.meaning.called}s over")
         parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}

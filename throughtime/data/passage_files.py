@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,7 +119,7 @@ def read_passages(
         UsageError: options that do not fit together or the files.
     """
     if options.by == "line":
-        return read_parts(path, LineFiles(options), meaning, seed, cache, said)
+        return read_parts(path, LineFiles(options), replace(meaning, holds=("text", "")), seed, cache, said)
     said(f"reading {path}")
     text = RunningText.open(path, options.encoding)
     parts, files, notes = {"train": text}, {"train": (path, text)}, []
