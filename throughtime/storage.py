@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
-__all__ = ["flush", "sha256", "sha256_of_json", "write_atomically", "write_tensors"]
+__all__ = ["flush", "read_tensors", "sha256", "sha256_of_json", "write_atomically", "write_tensors"]
 
 
 def sha256(path: Path) -> str:
@@ -55,6 +55,16 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         raise OSError(f"{path}: cannot be written ({error})") from error
     temporary.replace(path)
     flush(path.parent)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        OSError: it cannot be read.
+        SafetensorError: it is not whole.
+    """
+    return load(path.read_bytes())  # the library's own way to a file takes no names but Unicode's
 
 
 def flush(path: Path) -> None:

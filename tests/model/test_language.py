@@ -1,12 +1,14 @@
 """Language models: what does not hang on how much is read at once."""
 
+import os
+
 import pytest
 import torch
 
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.passages import Documents
 from throughtime.data.vocabulary import SOS, UNK
-from throughtime.model import LanguageModel, ModelConfig
+from throughtime.model import LanguageModel, ModelConfig, load
 from throughtime.ragged import Ragged
 from throughtime.tasks.generate import Generator, GeneratorConfig, NextSymbol
 from throughtime.train.config import PassageTrainConfig
@@ -85,3 +87,9 @@ def test_letters_that_are_not_known_are_told_as_they_are_read(letters, told):
     said = make_model(lowercase=True).unknown_in(letters)
     found = f"expected characters of the training text, found {', '.join(map(repr, told))}: read as unknown"
     assert said == (found if told else "")
+
+
+def test_a_model_is_read_from_a_folder_of_any_name(tmp_path):
+    model, folder = make_model(), tmp_path / os.fsdecode(b"m\xff")
+    model.save(folder)
+    assert load(folder).score([LINE]) == model.score([LINE])

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import math
+import os
 import time
 
 import pytest
@@ -172,6 +173,14 @@ def test_a_checkpoint_cut_short_is_found_out(tmp_path, part, size):
     found, warnings = checkpoints.latest_checkpoint(tmp_path / "checkpoints")
     assert found.state["place"]["update"] == int(before.name.removeprefix("update-"))
     assert len(warnings) == 1
+
+
+def test_a_checkpoint_is_found_in_a_folder_of_any_name(tmp_path):
+    folder = tmp_path / os.fsdecode(b"m\xff")
+    checkpoints.save_checkpoint(folder, 3, {"place": 3}, {"weights": torch.arange(4.0)})
+    found, warnings = checkpoints.latest_checkpoint(folder)
+    assert warnings == []
+    assert (found.state, found.tensors["weights"].tolist()) == ({"place": 3}, [0.0, 1.0, 2.0, 3.0])
 
 
 def test_a_full_disk_stops_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):

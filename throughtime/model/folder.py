@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
@@ -25,7 +24,7 @@ from throughtime.model.language import LanguageModel
 from throughtime.model.music import ComposerModel
 from throughtime.model.texts import TextModel
 from throughtime.model.translate import TranslatorModel
-from throughtime.storage import sha256
+from throughtime.storage import read_tensors, sha256
 from throughtime.tasks import TASKS
 
 __all__ = ["FILES", "load", "make_model"]
@@ -73,7 +72,7 @@ def load(folder: str | os.PathLike[str], *, device: str | torch.device = "cpu") 
     targets = kind.targets.from_json(json.loads((folder / "labels.json").read_text(encoding="utf-8")))
     task = kind.task.build(config.network, vocabulary, targets)  # type: ignore[arg-type]
     try:
-        missing, unknown = task.load_state_dict(load_file(folder / "model.safetensors"), strict=False)
+        missing, unknown = task.load_state_dict(read_tensors(folder / "model.safetensors"), strict=False)
         if unknown or names_once(task) & set(missing):
             raise RuntimeError(f"without {missing}, with {unknown}")
     except (RuntimeError, SafetensorError) as error:

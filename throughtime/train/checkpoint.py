@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from throughtime.storage import flush, sha256, sha256_of_json, write_tensors
+from throughtime.storage import flush, read_tensors, sha256, sha256_of_json, write_tensors
 
 __all__ = ["Checkpoint", "latest_checkpoint", "remove_checkpoints", "save_checkpoint"]
 
@@ -96,4 +95,4 @@ def _read(path: Path) -> Checkpoint:
     for part, expected in content["sha256"].items():
         if found[part] != expected:
             raise ValueError(f"{part}: expected hash {expected[:12]}…, found {found[part][:12]}…")
-    return Checkpoint(content["state"], load_file(path / "tensors.safetensors"))
+    return Checkpoint(content["state"], read_tensors(path / "tensors.safetensors"))
