@@ -304,6 +304,8 @@ class _Dividing:
             try:
                 kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
             except DataError as error:
+                if error.path is not None:
+                    raise
                 raise DataError(error.message, path=self.path) from None
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
         self.said(f"looking the {self.meaning.called}s over")
