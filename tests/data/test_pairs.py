@@ -173,7 +173,7 @@ def test_odd_lines_stay_as_they_are(texts):
 LINES = st.lists(st.sampled_from(["a", "", " b ", "c\td", "é", "\u2028", "\r", "#", '"']), max_size=6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=LINES, targets=st.lists(LINES, min_size=1, max_size=3), ends=st.sampled_from(["\n", "\r\n"]))
 def test_every_line_is_accounted_for(texts, source, targets, ends):
     lines = [source, *targets]
@@ -194,7 +194,7 @@ def test_every_line_is_accounted_for(texts, source, targets, ends):
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.lists(st.binary(max_size=12), max_size=4).map(b"\n".join), kind=st.sampled_from(["de", "tsv", "dict"])
 )
