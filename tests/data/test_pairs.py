@@ -428,6 +428,15 @@ def test_a_source_stays_on_one_side(read, write):
     assert [pair.text for pair in read(path, seed=2).valid] != [pair.text for pair in read(path).valid]
 
 
+def test_one_source_cannot_be_parted(read, write):
+    path = write("a.tsv", "a\tx\na\ty\n")
+    with pytest.raises(DataError) as error:
+        read(path, valid="0.2")
+    told = "expected two different rows or more to hold some out, found 1 (--valid says how many, or names another file)"
+    assert str(error.value) == f"{path}: {told}"
+    assert len(read(path, valid="0").train) == 2
+
+
 def test_what_looks_wrong_is_said_in_the_words_of_pairs(read, texts):
     prefix = texts(en="a\nb\na\na\n", de="A\nB\nA\nC\n")
     test = texts("test", en="b\nd\n\n", de="B\nD\nE\n")

@@ -25,7 +25,7 @@ from throughtime.data.readers.tables import Wanted
 from throughtime.data.running import RunningText
 from throughtime.data.split import grouped_split, stratified_split
 from throughtime.data.store import FORMAT, Store, make_private
-from throughtime.errors import UsageError
+from throughtime.errors import DataError, UsageError
 from throughtime.storage import sha256_of_json
 
 __all__ = ["Files", "Meaning", "Parts", "Said", "TextFiles", "read_parts", "share_of"]
@@ -301,7 +301,13 @@ class _Dividing:
         rows = {"train": np.arange(len(everything))}
         for name, share in self.shares.items():
             self.said(f"parting the {self.meaning.called}s")
-            kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
+            try:
+                kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
+            except DataError as error:
+                if error.path is not None:  # it is a row that is wrong, not how many there are
+                    raise
+                out = f"--{name} says how many, or names another file"
+                raise DataError(f"{error.message} ({out})", path=self.path) from error
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
         self.said(f"looking the {self.meaning.called}s over")
         parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}
