@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import islice
 
 import pytest
@@ -56,6 +57,14 @@ def test_texts_of_training_come_back(tokens, joint):
         assert two.target.decode(two.target.encode(target).tolist()) == target
     assert (two.source is two.target) == joint
     assert len(two) == len(two.source) + (0 if joint else len(two.target))
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe", "blanks"])
+def test_pickles_read_alike(tokens):
+    side = learn(SENTENCES, tokens=tokens).target
+    again = pickle.loads(pickle.dumps(side))
+    for text in ("Ein Hund, der rennt.", "rennt  <eos> ein\n"):
+        assert again.encode(text).tolist() == side.encode(text).tolist()
 
 
 def test_a_word_is_the_same_piece_wherever_it_stands():

@@ -118,6 +118,10 @@ class LanguageVocabulary:
         except (KeyError, TypeError) as error:
             raise ModelError(f"expected the symbols of a model of {config.tokens}s, found others ({error})") from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made anew when it is unpickled: a tokenizer forgets there that text which spells a special symbol is text."""
+        return type(self), (self.tokenizer, self.config, self.told)
+
     # ---- making and keeping ----
 
     @classmethod
