@@ -105,6 +105,15 @@ def test_symbols_that_are_not_known_are_named():
     assert (two.source.encode("näm") == UNK).tolist() == [False, True, False]
     words = learn(SENTENCES, tokens="word", min_count=1)
     assert words.source.unknown("A zebra runs.") == ["zebra"]
+    assert words.source.unknown("A dog, zebra runs.") == [",", "zebra"]  # a mark is a step of its own
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe", "blanks"])
+def test_errors_are_counted_over_what_a_step_is(tokens):
+    side = learn(SENTENCES, tokens=tokens, min_count=1).target
+    for text in ("Ein Hund, ein Hund.", "Zwei  Katzen", "ΝAI!"):
+        assert len(side.parts(text)) == len(side.encode(text))
+    assert side.parts("Hund.") != side.parts("Hund,")
 
 
 def test_small_letters_are_all_that_is_read_and_counted():
