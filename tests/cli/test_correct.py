@@ -114,6 +114,8 @@ def test_only_correctors_keep_words(run, corrector, tmp_path):
     (tmp_path / "new.txt").write_text("She have book .\n")
     said = ["predict", corrector / "model", tmp_path / "new.txt", "--keep", "1"]
     assert "--keep: expected one answer to a text, found 2 wanted" in run(*said, "--n-best", "2").err
+    asked = run("translate", corrector / "model", "--keep", "1", "--prefix", "He")  # before anything was typed
+    assert "--keep: expected answers that may begin as they like, found what they begin with" in asked.err
     (tmp_path / "pairs.tsv").write_text("".join(f"ab{n}\tba{n}\n" for n in range(9)))
     said = ["train", "translate", tmp_path / "pairs.tsv", "--out", tmp_path / "model", *QUICK]
     assert run(*said).code == 0

@@ -432,7 +432,9 @@ def test_one_source_cannot_be_parted(read, write):
     path = write("a.tsv", "a\tx\na\ty\n")
     with pytest.raises(DataError) as error:
         read(path, valid="0.2")
-    told = "expected two different rows or more to hold some out, found 1 (--valid says how many, or names another file)"
+    told = (
+        "expected two different rows or more to hold some out, found 1 (--valid says how many, or names another file)"
+    )
     assert str(error.value) == f"{path}: {told}"
     assert len(read(path, valid="0").train) == 2
 

@@ -66,9 +66,11 @@ def beam_of(arguments: argparse.Namespace, model: Model) -> BeamConfig | None:
         UsageError: for a flag that means nothing to the model, or a value out of range.
     """
     if isinstance(model, TranslatorModel):
-        beam = read_config_flags(arguments, BeamConfig)
-        if (getattr(arguments, "n_best", None) or 1) > beam.beam:
-            raise UsageError(f"--n-best: expected at most the beam's {beam.beam}, found {arguments.n_best}")
+        beam, n_best = read_config_flags(arguments, BeamConfig), getattr(arguments, "n_best", None) or 1
+        if n_best > beam.beam:
+            raise UsageError(f"--n-best: expected at most the beam's {beam.beam}, found {n_best}")
+        begun = any(getattr(arguments, name, None) is not None for name in ("prefix", "prefix_column"))
+        model.check_search(beam, n_best, begun=begun)
         return beam
     given = [name for name in BeamConfig.model_fields if hasattr(arguments, name)]
     own = ("n_best", "prefix", "prefix_column", "source", "target")
