@@ -102,6 +102,12 @@ def test_lines_are_answered_with_lines(run, turned, stdin):
     stdin("a\xe4b\r\n".encode("latin-1"))
     assert 'not known to the model: "ä"' in run("translate", turned / "model", "--encoding", "latin-1").err
     assert "--source: expected a file" in run("predict", turned / "model", "-", "--source", "1").err
+    stdin("\nabc\r\nda".encode("utf-16"))
+    assert run("translate", turned / "model", "--encoding", "utf-16").out == "\ncba\nad\n"
+    stdin(b"abc\n\xc3")
+    cut = run("translate", turned / "model")
+    assert (cut.code, cut.out) == (2, "cba\n")
+    assert "standard input, line 2: expected utf-8, found byte 0xC3" in cut.err
     stdin("aäb\n".encode())
     result = run("predict", turned / "model", "-", "--n-best", "2")
     assert len(result.out.split("\t")) == 4

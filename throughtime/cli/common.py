@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ import torch
 
 from throughtime.config import checked
 from throughtime.data.columns import Source, open_examples
-from throughtime.data.files import check_encoding
+from throughtime.data.files import check_encoding, cut_lines
 from throughtime.data.music_files import MusicSource, as_texts, open_pieces
 from throughtime.data.noise import noisy_pairs
 from throughtime.data.pairs import PairConfig, PairSource, open_new_pairs, read_pairs
@@ -239,15 +240,16 @@ def decoded_lines(source: Iterable[bytes], encoding: str) -> Iterator[str]:
         UsageError: the encoding is unknown.
     """
     check_encoding(encoding)
-    for number, line in enumerate(source, 1):
-        try:
-            yield line.decode(encoding).removeprefix(MARK if number == 1 else "").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"expected {encoding}, found byte 0x{line[error.start]:02X}: --encoding says otherwise",
-                path="standard input",
-                line=number,
-            ) from error
+    number = 0
+    try:
+        for number, line in enumerate(cut_lines(codecs.iterdecode(source, encoding)), 1):
+            yield line.removeprefix(MARK if number == 1 else "").rstrip("\r")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"expected {encoding}, found byte 0x{error.object[error.start]:02X}: --encoding says otherwise",
+            path="standard input",
+            line=number + 1,
+        ) from error
 
 
 def print_json(content: dict[str, Any]) -> None:
