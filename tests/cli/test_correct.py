@@ -103,10 +103,11 @@ def test_a_change_of_few_words_is_kept_where_it_makes_the_answer_so_much_more_pr
     gains = [nats(other) - nats(whole) for other in changes.without_each()]
     assert len(set(gains)) > 1
     for keep in (-1e9, min(gains) + 1e-3, max(gains) - 1e-3, 1e9):
-        (answer,) = model._sifted([text], [Answer(whole, 0.0, 0.0)], BeamConfig(keep=keep))
+        (answer,) = model._sifted([text], [Answer(whole, 0.0, 0.0, cut=True)], BeamConfig(keep=keep))
         sure = (gain >= keep and change.size < 3 for change, gain in zip(changes.found, gains, strict=True))
         assert answer.text == changes.apply(sure)
         assert answer.log_probability == pytest.approx(-nats(answer.text), rel=1e-5)
+        assert answer.cut == (answer.text != text)  # a source that is left as it was lacks nothing
     assert model.predict([text, ""], BeamConfig(keep=1e9)) == [text, ""]
 
 

@@ -163,8 +163,8 @@ class TranslatorModel(Model):
         sums = self._nats(texts, [(text,) for text in left])
         lengths = encode_side(left, self.vocabulary.target).lengths.tolist()
         return [
-            Answer(text, -total, -total / ((5 + length) / 6) ** beam.length_penalty, before.cut)
-            for text, (total,), length, before in zip(left, sums, lengths, answers, strict=True)
+            Answer(text, -total, -total / ((5 + length) / 6) ** beam.length_penalty, before.cut and any(choice))
+            for text, (total,), length, before, choice in zip(left, sums, lengths, answers, kept, strict=True)
         ]
 
     def _nats(self, texts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[list[float]]:
