@@ -280,6 +280,10 @@ def test_answers_begin_as_was_said(run, turned, tmp_path, stdin):
     assert run(*said, "--prefix-column", "draft", "--out", out).code == 0
     assert [line.split(",")[1][:1] for line in out.read_text().splitlines()[1:]] == ["c", "b", "c"]
     assert out.read_text().splitlines()[1].startswith("abc,cba,")
+    (tmp_path / "new.csv").write_text("source,draft\nabc,c\nabc,cÄ\n")
+    told = run(*said, "--prefix-column", "draft")
+    assert told.out.splitlines()[1].startswith("cÄ")
+    assert "1 answer is to begin with symbols that the model does not know (first: line 3)" in told.err
     refused = run(*said, "--prefix-column", "other")
     assert refused.code == 2
     assert "--prefix-column other: expected a column of that name" in refused.err

@@ -47,6 +47,10 @@ _UNKNOWN = (
     "source has symbols that the model does not know",
     "sources have symbols that the model does not know",
 )
+_UNKNOWN_PREFIX = (
+    "answer is to begin with symbols that the model does not know",
+    "answers are to begin with symbols that the model does not know",
+)
 
 
 def add_search(parser: argparse.ArgumentParser, *, n_best: bool = True) -> None:
@@ -160,6 +164,9 @@ def _answer_into(
             texts, prefixes = [pair.text for pair in chunk], prefixes_of(arguments, len(chunk))
             if arguments.prefix_column is not None:
                 prefixes = [_prefix(pair, arguments) for pair in chunk]
+                for pair, prefix in zip(chunk, prefixes, strict=True):
+                    if model.vocabulary.target.unknown(prefix):
+                        tally.add(_UNKNOWN_PREFIX, *pair.places[0])
             found = model.translate(texts, beam, n_best=n_best, prefixes=prefixes)
             for pair, answers in zip(chunk, found, strict=True):
                 if answers[0].cut:
