@@ -132,6 +132,12 @@ def test_pieces_hold_every_byte():
         learn(SENTENCES, vocab_size=100)
 
 
+def test_a_vocabulary_of_words_has_room_for_one():
+    with pytest.raises(UsageError, match="--vocab-size: expected 7 or more, which hold a word, found 6"):
+        learn(SENTENCES, tokens="word", min_count=1, vocab_size=6)
+    assert len(learn(SENTENCES, tokens="word", min_count=1, vocab_size=7).target) == 7
+
+
 def test_each_side_has_a_size_of_its_own():
     two = learn(WRITTEN, source_vocab_size=6, target_vocab_size=7)
     assert (len(two.source), len(two.target)) == (6, 7)
