@@ -103,10 +103,11 @@ def test_a_change_of_few_words_is_kept_where_it_makes_the_answer_so_much_more_pr
     gains = [nats(other) - nats(whole) for other in changes.without_each()]
     assert len(set(gains)) > 1
     for keep in (-1e9, min(gains) + 1e-3, max(gains) - 1e-3, 1e9):
-        (answer,) = model._sifted([text], [Answer(whole, 0.0, 0.0)], BeamConfig(keep=keep))
+        (answer,) = model._sifted([text], [Answer(whole, 0.0, 0.0, cut=True)], BeamConfig(keep=keep))
         sure = (gain >= keep and change.size < 3 for change, gain in zip(changes.found, gains, strict=True))
         assert answer.text == changes.apply(sure)
         assert answer.log_probability == pytest.approx(-nats(answer.text), rel=1e-5)
+        assert answer.cut == (answer.text != text)  # a source that is left as it was lacks nothing
     assert model.predict([text, ""], BeamConfig(keep=1e9)) == [text, ""]
 
 
@@ -114,6 +115,8 @@ def test_only_correctors_keep_words(run, corrector, tmp_path):
     (tmp_path / "new.txt").write_text("She have book .\n")
     said = ["predict", corrector / "model", tmp_path / "new.txt", "--keep", "1"]
     assert "--keep: expected one answer to a text, found 2 wanted" in run(*said, "--n-best", "2").err
+    asked = run("translate", corrector / "model", "--keep", "1", "--prefix", "He")  # before anything was typed
+    assert "--keep: expected answers that may begin as they like, found what they begin with" in asked.err
     (tmp_path / "pairs.tsv").write_text("".join(f"ab{n}\tba{n}\n" for n in range(9)))
     said = ["train", "translate", tmp_path / "pairs.tsv", "--out", tmp_path / "model", *QUICK]
     assert run(*said).code == 0

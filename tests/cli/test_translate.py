@@ -101,6 +101,13 @@ def test_lines_are_answered_with_lines(run, turned, stdin):
     assert "standard input, line 1: expected utf-8, found byte 0xE4: --encoding says otherwise" in refused.err
     stdin("a\xe4b\r\n".encode("latin-1"))
     assert 'not known to the model: "ä"' in run("translate", turned / "model", "--encoding", "latin-1").err
+    assert "--source: expected a file" in run("predict", turned / "model", "-", "--source", "1").err
+    stdin("\nabc\r\nda".encode("utf-16"))
+    assert run("translate", turned / "model", "--encoding", "utf-16").out == "\ncba\nad\n"
+    stdin(b"abc\n\xc3")
+    cut = run("translate", turned / "model")
+    assert (cut.code, cut.out) == (2, "cba\n")
+    assert "standard input, line 2: expected utf-8, found byte 0xC3" in cut.err
     stdin("aäb\n".encode())
     result = run("predict", turned / "model", "-", "--n-best", "2")
     assert len(result.out.split("\t")) == 4
@@ -108,6 +115,8 @@ def test_lines_are_answered_with_lines(run, turned, stdin):
 
 
 def test_answers_on_screen_are_lines(run, turned, tmp_path):
+    (tmp_path / "new.tsv").write_text("abc\n")
+    assert "1 source answered" in run("predict", turned / "model", tmp_path / "new.tsv").err
     (tmp_path / "new.tsv").write_text("abc\nñb\n")
     result = run("predict", turned / "model", tmp_path / "new.tsv")
     assert result.out.splitlines()[0] == "cba"
@@ -271,6 +280,10 @@ def test_answers_begin_as_was_said(run, turned, tmp_path, stdin):
     assert run(*said, "--prefix-column", "draft", "--out", out).code == 0
     assert [line.split(",")[1][:1] for line in out.read_text().splitlines()[1:]] == ["c", "b", "c"]
     assert out.read_text().splitlines()[1].startswith("abc,cba,")
+    (tmp_path / "new.csv").write_text("source,draft\nabc,c\nabc,cÄ\n")
+    told = run(*said, "--prefix-column", "draft")
+    assert told.out.splitlines()[1].startswith("cÄ")
+    assert "1 answer is to begin with symbols that the model does not know (first: line 3)" in told.err
     refused = run(*said, "--prefix-column", "other")
     assert refused.code == 2
     assert "--prefix-column other: expected a column of that name" in refused.err
@@ -304,6 +317,15 @@ def test_answers_of_all_kinds_of_symbols_begin_as_was_said(tokens):
         assert all(answer.text.startswith(prefix) for answer in answers)
 
 
+def test_of_several_answers_no_two_are_one_text():
+    """Though its pieces may be others, or bytes that are no letter."""
+    words = tt.SequenceTranslator(tokens="bpe", hidden_size=8, embedding_size=8, updates=1, threads=1, beam=60)
+    (answers,) = words.fit(["one two"] * 4, ["eins zwei!"] * 4).translate(["one"], n_best=60)
+    assert len({answer.text for answer in answers}) == len(answers) > 1
+    (best,) = words.translate(["one"], n_best=3)
+    assert best == answers[:3]
+
+
 def test_a_long_source_and_a_strange_one_are_answered(run, turned, stdin):
     stdin(("abcde" * 300 + "\nПривет\n").encode())
     result = run("translate", turned / "model", "--max-length", "40", "--quiet")
@@ -318,6 +340,9 @@ def test_a_long_source_and_a_strange_one_are_answered(run, turned, stdin):
     [
         (["--beam", "0"], "--beam: expected a value greater than or equal to 1, found 0"),
         (["--n-best", "3", "--beam", "2"], "--n-best: expected at most the beam's 2, found 3"),
+        (["--max-ratio", "1e30"], "--max-ratio: expected a value less than or equal to 1000, found 1e+30"),
+        (["--length-penalty", "1e5"], "--length-penalty: expected a value less than or equal to 20, found 100000.0"),
+        (["--max-length", "1" + "0" * 30], "--max-length: expected a value less than or equal to 1000000000"),
     ],
 )
 def test_searches_that_cannot_be_are_refused(run, turned, flags, words):

@@ -382,7 +382,7 @@ def test_the_samples_themselves_are_read(reader):
                 assert read_table(path, need_label=need_label).rows
 
 
-FUZZ = settings(deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("reader", READERS)

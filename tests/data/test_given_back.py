@@ -73,7 +73,7 @@ def given_back(reader, content, encoding):
 
 @pytest.mark.parametrize("reader", BETWEEN)
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_file_is_given_back(reader, data):
     content = data.draw(files(reader))
     encoding = data.draw(st.sampled_from(["utf-8", "utf-8", "utf-16-le", "latin-1"]))
@@ -88,7 +88,6 @@ BYTES = st.lists(st.sampled_from([b"a", b" ", b"\t", b"\n", b"\r\n", b"\xc3\xa9"
 @given(BYTES)
 @example(b"\xef\xbb\xbfa\n\n ")
 @example(b"-DOCSTART-\na\n-DOCSTART- ")
-@settings(deadline=None)
 def test_any_bytes_are_given_back(content):
     given_back(read_conll, content, "utf-8")
     given_back(read_conll, content, "latin-1")

@@ -17,7 +17,7 @@ from throughtime.data.vocabulary import EOS, PAD, SOS, SPECIALS, UNK
 from throughtime.data.wording import JOINER
 from throughtime.errors import DataError, ModelError, UsageError
 
-FEW = settings(max_examples=150, deadline=None)
+FEW = settings(max_examples=150)
 KINDS = ["char", "byte", "word", "bpe"]
 
 TEXT = "First Citizen:\nWe know't, we know't.\n\nAll:\n  Don't, he said; don't!!\r\n\tOn 'This' isle.\n"

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from symusic import Note as MidiNote
 from symusic import Score, Tempo, TimeSignature, Track
@@ -56,7 +56,6 @@ def test_a_pitch_in_consecutive_steps_is_one_note_unless_struck_again():
     assert struck.notes() == [Note(0, 60, 2), Note(2, 60, 1), Note(4, 60, 1)]
 
 
-@settings(deadline=None)
 @given(NOTES)
 def test_notes_and_steps_are_two_forms_of_one_piece(notes):
     piece = Piece.from_notes(notes)
@@ -365,7 +364,6 @@ def test_the_measure_is_that_of_the_literature():
 # ---- event words ----
 
 
-@settings(deadline=None)
 @given(NOTES, st.integers(0, 200))
 def test_events_lose_nothing(notes, length):
     piece = Piece.from_notes(notes, quarters=0.25, length=length)
@@ -379,7 +377,6 @@ def test_what_is_long_is_told_by_several_words():
     assert to_events(Piece([()] * LONGEST)) == ["TimeShift_64"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([*EVENTS, "<unk>", "Pitch_128", "Duration_0", "TimeShift_-3", ""]), max_size=60))
 def test_whatever_a_model_says_is_a_piece(events):
     piece = from_events(events)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from throughtime.data import Example
 from throughtime.data.noise import KINDS, NoiseConfig, noisy, noisy_pairs
 
-FEW = settings(max_examples=150, deadline=None)
+FEW = settings(max_examples=150)
 SENTENCES = [
     "The old man walks to the market in the morning, and he buys a book for his friends.",
     "They have discussed the problem with their teacher .",

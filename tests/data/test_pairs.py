@@ -123,7 +123,7 @@ def test_what_is_empty_on_one_side_is_left_out_and_counted(texts):
         "3 texts have blanks around them, which are not read (first: line 3)",
         "1 pair has an empty target and is left out (first: line 4)",
     ]
-    with pytest.raises(DataError, match=r"expected pairs of a source and a target, found none \(read as"):
+    with pytest.raises(DataError, match=r"found none \(1 pair has an empty target and is left out \(first: line 1\)\)"):
         new(texts("none", en="a\n\n", de="\nb\n"), source="en", target="de")
 
 
@@ -143,6 +143,32 @@ def test_several_right_answers(texts, target):
     assert ("each line has 3 right answers: dev.ref0, dev.ref1, dev.ref2" in source.notes) == (target == "ref")
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("ref0,ref0", "expected a file for each right answer, found one twice in --target ref0,ref0"),
+        ("ref,ref1", "found one twice in --target ref,ref1"),
+        ("ref0,", "expected names with a comma between each two, found 'ref0,'"),
+    ],
+)
+def test_each_right_answer_is_named_once(texts, target, told):
+    with pytest.raises(UsageError, match=told):
+        new(texts("dev", src="a\n", ref0="A\n", ref1="B\n"), source="src", target=target)
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("de,de", "expected a column for each right answer, found one twice in --target de,de"),
+        ("de,3", "found one twice in --target de,3"),
+        (",de", "expected names with a comma between each two, found ',de'"),
+    ],
+)
+def test_each_column_is_named_once(write, target, told):
+    with pytest.raises(UsageError, match=told):
+        new(write("a.csv", "n,en,de\n1,a,A\n"), source="en", target=target)
+
+
 def test_numbers_of_right_answers_begin_at_0_or_1(texts):
     _, source = new(texts("dev", src="a\n", ref0="A\n"), source="src", target="ref")
     test = texts("test", src="c\n", ref1="C\n", ref2="D\n", ref4="E\n")
@@ -157,8 +183,12 @@ def test_files_that_are_not_there(texts):
         new(prefix, source="en")
     with pytest.raises(DataError, match=r"among them train\.fr or train\.fr\.gz; there are \"train.de\", \"train.en\""):
         new(prefix, source="en", target="fr")
-    with pytest.raises(DataError, match=r"among them none\.en .* there is nothing of that name"):
+    with pytest.raises(DataError, match=r"none: expected a file, or parallel files whose names begin with none\., "):
         new(prefix.parent / "none", source="en", target="de")
+    with pytest.raises(DataError, match=r"expected a file, or parallel files .*, found nothing of that name"):
+        like(prefix.parent / "none.tsv", PairSource("tsv", "1", "2", False, False, True, "utf-8", "\t", []))
+    with pytest.raises(DataError, match=r"expected a file, or parallel files .*, found a folder"):
+        new(prefix.parent, source="en", target="de")
     with pytest.raises(UsageError, match="found --source and --target to be one, 'en'"):
         new(prefix, source="en", target="en")
 
@@ -173,7 +203,7 @@ def test_odd_lines_stay_as_they_are(texts):
 LINES = st.lists(st.sampled_from(["a", "", " b ", "c\td", "é", "\u2028", "\r", "#", '"']), max_size=6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=LINES, targets=st.lists(LINES, min_size=1, max_size=3), ends=st.sampled_from(["\n", "\r\n"]))
 def test_every_line_is_accounted_for(texts, source, targets, ends):
     lines = [source, *targets]
@@ -194,7 +224,7 @@ def test_every_line_is_accounted_for(texts, source, targets, ends):
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.lists(st.binary(max_size=12), max_size=4).map(b"\n".join), kind=st.sampled_from(["de", "tsv", "dict"])
 )
@@ -361,6 +391,13 @@ def test_a_pronunciation_dictionary(write):
     assert [pair.text for pair in like(path, source, need_target=False)].count("read") == 3
 
 
+def test_blanks_before_a_dictionarys_lines_say_nothing(write):
+    text = "  # a comment\n cat K AE1 T\n\t#HASH-MARK HH AE1 SH\n ;;; another\n"
+    pairs, source = new(write("a.txt", text))
+    assert plain(pairs) == [("cat", "K AE1 T"), ("#HASH-MARK", "HH AE1 SH")]
+    assert source.notes == ["read as a pronunciation dictionary", "2 comment lines skipped (first: line 1)"]
+
+
 def test_pairs_of_a_table_are_grouped_when_asked(write):
     path = write("a.tsv", "a\tx\nb\ty\na\tz\na\tx\n")
     assert plain(new(path)[0]) == [("a", "x"), ("b", "y"), ("a", "z"), ("a", "x")]
@@ -389,6 +426,17 @@ def test_a_source_stays_on_one_side(read, write):
     assert (len(parts.valid), len(parts.test)) == (35, 20)  # whole sources of five: a fifth of 180 is 36
     assert parts.warnings == []
     assert [pair.text for pair in read(path, seed=2).valid] != [pair.text for pair in read(path).valid]
+
+
+def test_one_source_cannot_be_parted(read, write):
+    path = write("a.tsv", "a\tx\na\ty\n")
+    with pytest.raises(DataError) as error:
+        read(path, valid="0.2")
+    told = (
+        "expected two different rows or more to hold some out, found 1 (--valid says how many, or names another file)"
+    )
+    assert str(error.value) == f"{path}: {told}"
+    assert len(read(path, valid="0").train) == 2
 
 
 def test_what_looks_wrong_is_said_in_the_words_of_pairs(read, texts):

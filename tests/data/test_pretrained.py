@@ -140,7 +140,7 @@ def test_files_that_are_none(tmp_path, write):
             vectors_size(path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(

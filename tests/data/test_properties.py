@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from throughtime.data import FORMATS, read_examples, read_like, read_table
 from throughtime.errors import DataError, UsageError
 
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 # Bytes that steer a reader, so that random files go deeper than their first byte.
 PIECES = st.sampled_from(

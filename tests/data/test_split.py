@@ -14,7 +14,7 @@ LABELS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=120)
 
 
 @given(labels=LABELS, fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_split_is_a_partition_and_no_class_is_lost(labels, fraction, seed):
     if max(Counter(labels).values()) < 2:
         with pytest.raises(DataError):
@@ -67,7 +67,7 @@ def test_nothing_to_hold_out():
 @given(
     groups=st.lists(st.integers(0, 30), min_size=1, max_size=120), fraction=st.floats(0.01, 0.99), seed=st.integers()
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_groups_stay_together(groups, fraction, seed):
     if len(set(groups)) < 2:
         with pytest.raises(DataError, match="expected two different rows or more"):

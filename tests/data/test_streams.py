@@ -29,7 +29,7 @@ def read(streams, epoch=0):
     return rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=6).filter(lambda lengths: max(lengths) > 1),
     streams=st.integers(1, 7),

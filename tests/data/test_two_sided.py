@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import islice
 
 import pytest
@@ -58,6 +59,14 @@ def test_texts_of_training_come_back(tokens, joint):
     assert len(two) == len(two.source) + (0 if joint else len(two.target))
 
 
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe", "blanks"])
+def test_pickles_read_alike(tokens):
+    side = learn(SENTENCES, tokens=tokens).target
+    again = pickle.loads(pickle.dumps(side))
+    for text in ("Ein Hund, der rennt.", "rennt  <eos> ein\n"):
+        assert again.encode(text).tolist() == side.encode(text).tolist()
+
+
 def test_a_word_is_the_same_piece_wherever_it_stands():
     two = learn([("dog a dog dog dog", "x"), ("dog dog", "x")], source_tokens="bpe", target_tokens="char")
     alone, behind = two.source.encode("dog").tolist(), two.source.encode("a dog").tolist()
@@ -96,6 +105,15 @@ def test_symbols_that_are_not_known_are_named():
     assert (two.source.encode("näm") == UNK).tolist() == [False, True, False]
     words = learn(SENTENCES, tokens="word", min_count=1)
     assert words.source.unknown("A zebra runs.") == ["zebra"]
+    assert words.source.unknown("A dog, zebra runs.") == [",", "zebra"]  # a mark is a step of its own
+
+
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe", "blanks"])
+def test_errors_are_counted_over_what_a_step_is(tokens):
+    side = learn(SENTENCES, tokens=tokens, min_count=1).target
+    for text in ("Ein Hund, ein Hund.", "Zwei  Katzen", "ΝAI!"):
+        assert len(side.parts(text)) == len(side.encode(text))
+    assert side.parts("Hund.") != side.parts("Hund,")
 
 
 def test_small_letters_are_all_that_is_read_and_counted():
@@ -112,6 +130,12 @@ def test_one_vocabulary_is_of_one_kind():
 def test_pieces_hold_every_byte():
     with pytest.raises(UsageError, match=r"--vocab-size: expected 260 or more, which hold every byte, found 100"):
         learn(SENTENCES, vocab_size=100)
+
+
+def test_a_vocabulary_of_words_has_room_for_one():
+    with pytest.raises(UsageError, match="--vocab-size: expected 7 or more, which hold a word, found 6"):
+        learn(SENTENCES, tokens="word", min_count=1, vocab_size=6)
+    assert len(learn(SENTENCES, tokens="word", min_count=1, vocab_size=7).target) == 7
 
 
 def test_each_side_has_a_size_of_its_own():

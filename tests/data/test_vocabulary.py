@@ -1,6 +1,8 @@
 """From text to symbols and back."""
 
+import copy
 import json
+import pickle
 
 import pytest
 
@@ -66,7 +68,9 @@ def test_empty_text_and_no_texts():
 
 
 def test_text_that_spells_a_special_symbol_is_ordinary_text():
-    assert words(learn(["a <eos> b <pad>"]), "<eos>") == ["<sos>", "<", "eos", ">", "<eos>"]
+    vocabulary = learn(["a <eos> b <pad>"])
+    for own in (vocabulary, pickle.loads(pickle.dumps(vocabulary)), copy.deepcopy(vocabulary)):
+        assert words(own, "<eos>") == ["<sos>", "<", "eos", ">", "<eos>"]
     assert UNK in learn(["a b"]).encode(["<pad>"]).to_list()[0]
 
 

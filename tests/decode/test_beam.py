@@ -86,7 +86,7 @@ def slow(toy, sentence, limit, alpha, beam, n_best, banned=()):
     banned=st.sampled_from([(), (2,)]),
     forced=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_wide_beam_finds_the_best_of_all_answers(seed, vocabulary, limits, alpha, n_best, banned, forced):
     toy = Toy(seed, vocabulary)
     prefixes = [[2, 1][: min(limit, 2)] for limit in limits] if forced else None
@@ -118,7 +118,7 @@ def test_a_wide_beam_finds_the_best_of_all_answers(seed, vocabulary, limits, alp
     beam=st.integers(1, 5),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_equals_a_slow_search(seed, limits, alpha, beam, data):
     """Which does not stop early: what is found is the same."""
     toy, n_best = Toy(seed, 7), data.draw(st.integers(1, beam))

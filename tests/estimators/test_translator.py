@@ -115,6 +115,8 @@ def test_the_search_is_that_of_its_parameters(once):
         narrow.translate(["ab"], n_best=2)
     with pytest.raises(UsageError, match="beam: expected a value greater than or equal to 1, found 0"):
         tt.SequenceTranslator(**(ONCE | {"beam": 0})).fit(SOURCES, TARGETS)
+    with pytest.raises(UsageError, match="keep: expected joint=True, one vocabulary for both sides"):
+        tt.SequenceTranslator(**(ONCE | {"keep": 1.0})).fit(SOURCES, TARGETS)
 
 
 def test_a_warm_start_goes_on():

@@ -297,7 +297,7 @@ def test_constraints_are_not_learnt_parameters():
     assert repr(crf) == "CRF(3, forbidden=1)"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lengths=st.lists(st.integers(0, 12), min_size=1, max_size=6),
     tags=st.integers(1, 6),

@@ -11,6 +11,7 @@ from typing import BinaryIO, TextIO
 
 from throughtime.cli.common import add_model, check_out, decoded_lines, open_model, refuse_generator, source_of
 from throughtime.cli.labelling import label_file, label_lines
+from throughtime.cli.options import flag
 from throughtime.cli.screen import console
 from throughtime.cli.translating import add_search, answer_file, answer_lines, beam_of
 from throughtime.cli.writers import BLANKS, WRITERS
@@ -59,8 +60,9 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
         if arguments.out is not None or arguments.format is not None:
             raise UsageError("expected no --out and no --format with -: lines are answered on standard output")
-        if arguments.prefix_column is not None:
-            raise UsageError("--prefix-column: expected a file, whose column it is, found standard input")
+        for name in ("source", "prefix_column"):
+            if getattr(arguments, name) is not None:
+                raise UsageError(f"{flag(name)}: expected a file, whose column it is, found standard input")
         model, encoding = open_model(arguments), arguments.encoding or "utf-8"
         refuse_generator(model)
         beam_of(arguments, model)
@@ -82,12 +84,12 @@ def predict(arguments: argparse.Namespace) -> int:
         screen.print(f"{count:,} sentence{'s' * (count != 1)} labelled{where}")
         return 0
     if isinstance(model, TranslatorModel):
-        (count, notes), done = answer_file(arguments, model), "sources answered"
+        (count, notes), what, done = answer_file(arguments, model), "source", "answered"
     else:
-        (count, notes), done = _predict(arguments, _of_texts(model)), "rows predicted"
+        (count, notes), what, done = _predict(arguments, _of_texts(model)), "row", "predicted"
     for note in notes:
         screen.print(f"{arguments.file}: {note}")
-    screen.print(f"{count:,} {done}{where}")
+    screen.print(f"{count:,} {what}{'s' * (count != 1)} {done}{where}")
     return 0
 
 

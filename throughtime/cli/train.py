@@ -259,7 +259,7 @@ def _read(arguments: argparse.Namespace, options: Config, task: str, seed: int, 
         else:
             parts = read_parts(path, _files(options), meaning, seed, cache, status.update)
     source, rows = parts.facts["source"], parts.facts["rows"]
-    screen.print(f"{path}: {rows:,} {example}s, read as {source['format']}")
+    screen.print(f"{path}: {rows:,} {example}{'s' * (rows != 1)}, read as {source['format']}")
     for note in source["notes"]:
         screen.print(f"  {note}")
     if parts.folder:

@@ -47,6 +47,10 @@ _UNKNOWN = (
     "source has symbols that the model does not know",
     "sources have symbols that the model does not know",
 )
+_UNKNOWN_PREFIX = (
+    "answer is to begin with symbols that the model does not know",
+    "answers are to begin with symbols that the model does not know",
+)
 
 
 def add_search(parser: argparse.ArgumentParser, *, n_best: bool = True) -> None:
@@ -66,9 +70,11 @@ def beam_of(arguments: argparse.Namespace, model: Model) -> BeamConfig | None:
         UsageError: for a flag that means nothing to the model, or a value out of range.
     """
     if isinstance(model, TranslatorModel):
-        beam = read_config_flags(arguments, BeamConfig)
-        if (getattr(arguments, "n_best", None) or 1) > beam.beam:
-            raise UsageError(f"--n-best: expected at most the beam's {beam.beam}, found {arguments.n_best}")
+        beam, n_best = read_config_flags(arguments, BeamConfig), getattr(arguments, "n_best", None) or 1
+        if n_best > beam.beam:
+            raise UsageError(f"--n-best: expected at most the beam's {beam.beam}, found {n_best}")
+        begun = any(getattr(arguments, name, None) is not None for name in ("prefix", "prefix_column"))
+        model.check_search(beam, n_best, begun=begun)
         return beam
     given = [name for name in BeamConfig.model_fields if hasattr(arguments, name)]
     own = ("n_best", "prefix", "prefix_column", "source", "target")
@@ -158,6 +164,9 @@ def _answer_into(
             texts, prefixes = [pair.text for pair in chunk], prefixes_of(arguments, len(chunk))
             if arguments.prefix_column is not None:
                 prefixes = [_prefix(pair, arguments) for pair in chunk]
+                for pair, prefix in zip(chunk, prefixes, strict=True):
+                    if model.vocabulary.target.unknown(prefix):
+                        tally.add(_UNKNOWN_PREFIX, *pair.places[0])
             found = model.translate(texts, beam, n_best=n_best, prefixes=prefixes)
             for pair, answers in zip(chunk, found, strict=True):
                 if answers[0].cut:

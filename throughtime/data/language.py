@@ -18,7 +18,7 @@ from throughtime.data.events import EVENTS
 from throughtime.data.kinds import BYTE_OF, BYTES, KINDS, Decoder, code_points
 from throughtime.data.vocabulary import EOS, SPECIALS, read_tokenizer
 from throughtime.data.wording import SPLITS, speller, tell_split, words_of
-from throughtime.errors import DataError, ModelError
+from throughtime.errors import DataError, ModelError, UsageError
 from throughtime.storage import write_atomically
 
 __all__ = ["LanguageConfig", "LanguageVocabulary"]
@@ -121,6 +121,10 @@ class LanguageVocabulary:
         except (KeyError, TypeError) as error:
             raise ModelError(f"expected the symbols of a model of {config.tokens}s, found others ({error})") from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made anew when it is unpickled: a tokenizer forgets there that text which spells a special symbol is text."""
+        return type(self), (self.tokenizer, self.config, self.told)
+
     # ---- making and keeping ----
 
     @classmethod
@@ -134,6 +138,7 @@ class LanguageVocabulary:
 
         Raises:
             DataError: when the text is empty or holds nothing but blanks, or no symbol is seen often enough.
+            UsageError: the vocabulary has no room for a single word.
         """
         tokenizer, told = _LEARN[config.tokens](_not_blank(_read(piece, config) for piece in pieces), config)
         tokenizer.normalizer = normalizers.Lowercase() if config.lowercase else None
@@ -286,8 +291,10 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
         (word for word, count in counts.items() if count >= min_count and word not in (*always, *SPECIALS)),
         key=lambda word: (-counts[word], word),
     )
-    room = (config.vocab_size or _MANY_WORDS) - len(SPECIALS) - len(always)
-    tokenizer = _listed(words[: max(0, room)], min_count, config, always)
+    least, size = len(SPECIALS) + len(always), config.vocab_size or _MANY_WORDS
+    if size <= least:
+        raise UsageError(f"--vocab-size: expected {least + 1} or more, which hold a word, found {size}")
+    tokenizer = _listed(words[: size - least], min_count, config, always)
     tokenizer.pre_tokenizer = shape.pre_tokenizer
     return tokenizer, told
 

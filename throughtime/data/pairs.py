@@ -18,7 +18,7 @@ from throughtime.data.parts import Meaning
 from throughtime.data.readers.detect import by_bytes, by_ending
 from throughtime.data.readers.dictionary import dictionary_rows, looks_like_dictionary
 from throughtime.data.readers.jsonl import first_object
-from throughtime.data.readers.names import find_column, is_number, known_column
+from throughtime.data.readers.names import find_column, is_number, known_column, names_in
 from throughtime.data.readers.parallel import find_parallel, parallel_rows
 from throughtime.data.readers.rows import BLANK_LINE, Row, Tally, Texts, shown
 from throughtime.data.readers.tables import FORMATS, Stream, Wanted, no_rows, numbered, open_table
@@ -329,7 +329,7 @@ def _open(path: StrPath, source: PairSource, need_target: bool, tally: Tally) ->
             entries = dictionary_rows(lines, str(path), tally, stress=source.stress)
             yield _Opened(entries, 0, (1,), source, [])
     else:
-        label = source.target.partition(",")[0].strip() if source.target else None
+        label = next(iter(names_in(source.target)), None)
         wanted = Wanted(source.format, source.encoding, source.source, label, need_target, source.delimiter, lists=True)
         with open_table(path, wanted) as stream:
             yield _told(stream, source, need_target, tally)
@@ -371,8 +371,7 @@ def _tell_header(first: Sequence[str], source: PairSource) -> tuple[bool, str]:
     """Whether a table's first row names its columns, and why: texts that stand once each tell nothing by themselves."""
     if source.header is not None:
         return source.header, f"{'the first row is the' if source.header else 'no'} header, as was said"
-    said = [column for option in (source.source, source.target) if option for column in option.split(",")]
-    if any(not is_number(column.strip()) for column in said):
+    if not all(is_number(column) for column in (*filter(None, [source.source]), *names_in(source.target))):
         return True, "the first row is the header, since the columns were given by name"
     if known_column(first, _SOURCES) is not None and known_column(first, _TARGETS) is not None:
         return True, f"the first row is the header: {shown(tuple(first))}"
@@ -385,9 +384,9 @@ def _columns(
     """Pick the source's column, and those of the right answers."""
     text = None if source.source is None else find_column(names, source.source, path)
     targets: list[int] = []
-    for column in source.target.split(",") if source.target else ():
+    for column in names_in(source.target):
         try:
-            targets.append(find_column(names, column.strip(), path))
+            targets.append(find_column(names, column, path))
         except DataError:
             if need:
                 raise
@@ -406,6 +405,10 @@ def _columns(
         raise UsageError(
             f"{path}: expected to see which column is the source and which the target, found {shown(tuple(names))}: "
             "say --source and --target, each with a name or a number from 1"
+        )
+    if len(set(targets)) < len(targets):
+        raise UsageError(
+            f"{path}: expected a column for each right answer, found one twice in --target {source.target}"
         )
     if text in targets:
         raise UsageError(f'{path}: the source and the target cannot be the same column, "{names[text]}"')
@@ -429,7 +432,7 @@ def _pairs(opened: _Opened, need_target: bool, tally: Tally) -> Iterator[Pair]:
         some = True
         yield pair
     if not some:
-        left = " ".join(f"({note})" for note in tally.notes()[:1])
+        left = " ".join(f"({note})" for note in tally.met()[:1])
         raise DataError(f"expected pairs of a source and a target, found none {left}".strip(), path=tally.path)
 
 

@@ -304,9 +304,10 @@ class _Dividing:
             try:
                 kept, held = self.meaning.split(take(everything, rows["train"]), share, self.seed)
             except DataError as error:
-                if error.path is not None:
+                if error.path is not None:  # it is a row that is wrong, not how many there are
                     raise
-                raise DataError(error.message, path=self.path) from None
+                out = f"--{name} says how many, or names another file"
+                raise DataError(f"{error.message} ({out})", path=self.path) from error
             rows[name], rows["train"] = rows["train"][held], rows["train"][kept]
         self.said(f"looking the {self.meaning.called}s over")
         parts = self.files.examples | {name: take(everything, own) for name, own in rows.items()}

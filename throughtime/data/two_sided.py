@@ -15,6 +15,7 @@ from throughtime.config import Config
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
 from throughtime.data.pair import Pair
 from throughtime.data.vocabulary import EOS, SPECIALS, UNK, read_tokenizer
+from throughtime.data.wording import JOINER, speller, words_of
 from throughtime.errors import UsageError
 from throughtime.storage import write_atomically
 
@@ -177,7 +178,11 @@ class Side:
         text = text.lower() if self.vocabulary.config.lowercase else text
         if self.tokens in ("char", "byte"):
             return list(text if self.tokens == "char" else text.encode())
-        return self.encode(text).tolist() if self.tokens == "bpe" else text.split()
+        return self.encode(text).tolist() if self.tokens == "bpe" else self._words(text)
+
+    def _words(self, text: str) -> list[str]:
+        spell = speller(self.vocabulary.tokenizer)
+        return [symbol for word in words_of(text) for symbol in spell(word)]
 
     def unknown(self, text: str) -> list[str]:
         """The symbols of a text that are not known, each once.
@@ -187,8 +192,9 @@ class Side:
         """
         if UNK not in self.encode(text):
             return []
-        parts = dict.fromkeys(text if self.tokens == "char" else text.split())
-        return [part for part in parts if UNK in self.vocabulary.encode(part)]
+        number = self.vocabulary.tokenizer.token_to_id
+        unknown = dict.fromkeys(part for part in self.parts(text) if number(part) is None)
+        return [part.removeprefix(JOINER) or part for part in unknown]
 
     def written(self, symbols: Sequence[int]) -> list[str]:
         """Each symbol by itself, as people read it: a mark that stands on a letter, on a ring in its place.

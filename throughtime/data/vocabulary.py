@@ -67,6 +67,11 @@ class Vocabulary:
         if found != list(range(len(SPECIALS))):
             raise ModelError(f"expected the symbols {' '.join(SPECIALS)} as numbers 0 to 3, found {found}")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of what a pickle keeps; a tokenizer forgets there that text which spells a special symbol is text."""
+        self.__dict__ |= state
+        self.tokenizer.encode_special_tokens = True
+
     # ---- making and keeping ----
 
     @classmethod

@@ -31,12 +31,13 @@ class BeamConfig(Config):
     length_penalty: float = Field(
         1.0,
         ge=0,
+        le=20,
         description="how much longer answers are favoured: 0 not at all, 1 about by the mean of their symbols",
     )
     max_length: int | None = Field(
-        None, ge=0, description="symbols of an answer at most (none: as many as its source's length allows)"
+        None, ge=0, le=10**9, description="symbols of an answer at most (none: as many as its source's length allows)"
     )
-    max_ratio: float = Field(3.0, ge=0, description="symbols at most for each of the source's, plus ten")
+    max_ratio: float = Field(3.0, ge=0, le=1000, description="symbols at most for each of the source's, plus ten")
     keep: float | None = Field(
         None,
         description="of corrections: keep a change of the source only where it touches one or two words and makes the "

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from throughtime.data.pair import Pair
 from throughtime.data.split import grouped_split
 from throughtime.decode.beam import BeamConfig
+from throughtime.errors import UsageError
 from throughtime.estimators.base import Estimator, keep_all
 from throughtime.estimators.rows import answers_like, list_of_texts, listed
 from throughtime.model import Answer, TranslatorModel
@@ -119,7 +120,9 @@ class SequenceTranslator(Estimator):
         """
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        self._settings(BeamConfig)  # a search that cannot be is better known before the training than after it
+        search = self._settings(BeamConfig)  # one that cannot be is better known before the training than after it
+        if search.keep is not None and not self.joint:
+            raise UsageError("keep: expected joint=True, one vocabulary for both sides, found one for each")
         pairs = _pairs(X, y)
         if not pairs:
             raise ValueError("expected pairs to learn from, found none")

@@ -135,11 +135,11 @@ class Model(ABC):
         Raises:
             UsageError: see :attr:`files`.
         """
-        folder = Path(folder)
+        folder, files = Path(folder), self.files
         folder.mkdir(parents=True, exist_ok=True)
         write_tensors(folder / "model.safetensors", self._tensors())
         self.save_settings(folder)
-        hashes = {name: sha256(folder / name) for name in self.files}
+        hashes = {name: sha256(folder / name) for name in files}
         hashes["config.json"] = settings_hash(self.config.model_dump(mode="json"))
         self.config = self.config.model_copy(update={"files": hashes})
         write_atomically(folder / "config.json", self.config.model_dump_json(indent=2) + "\n")

@@ -98,29 +98,47 @@ class TranslatorModel(Model):
         if prefixes is not None and len(prefixes) != len(texts):
             raise UsageError(f"expected a prefix for each of {len(texts)} texts, found {len(prefixes)}")
         beam = beam or BeamConfig()
-        if not 1 <= n_best <= beam.beam:
-            raise UsageError(f"expected from 1 to {beam.beam} answers, as many as the beam has, found {n_best}")
-        if beam.keep is not None and not self.task.joint:
-            raise UsageError("--keep: expected a model that corrects texts (--noise, or --joint), found another")
-        if beam.keep is not None and n_best > 1:
-            raise UsageError(f"--keep: expected one answer to a text, found {n_best} wanted")
-        if beam.keep is not None and prefixes is not None:
-            raise UsageError("--keep: expected answers that may begin as they like, found what they begin with")
+        self.check_search(beam, n_best, begun=prefixes is not None)
         found: dict[int, list[Answer]] = {row: [Answer("", 0.0, 0.0)] for row in range(len(texts))}
         said = [row for row, text in enumerate(texts) if text.strip()]
         sources = encode_side((texts[row].strip() for row in said), self.vocabulary.source)
         begun = [self.vocabulary.target.begin(prefixes[row] if prefixes else "") for row in said]
-        search = self.task.searcher(beam, n_best)
+        # Of several, some may be one text, whose pieces are others: so there should be more than are wanted.
+        search = self.task.searcher(beam, n_best if n_best == 1 else beam.beam)
         for batch in Batches(Dataset(sources), max(1, DECODED // beam.beam), device=self.device) if said else ():
             own = [begun[row] for row in batch.rows]
             best = search(batch.inputs, [symbols for _, symbols in own] if prefixes else None)
             limits = beam.limits(batch.inputs.lengths - 1).tolist()
             for row, hypotheses, limit, beginning in zip(batch.rows, best, limits, own, strict=True):
-                found[said[row]] = [self._answer(one, limit, *beginning) for one in hypotheses]
+                answers = [self._answer(one, limit, *beginning) for one in hypotheses]
+                first = {answer.text: answer for answer in reversed(answers)}
+                found[said[row]] = [answer for answer in answers if answer is first[answer.text]][:n_best]
         if beam.keep is not None:
             sifted = self._sifted([texts[row].strip() for row in said], [found[row][0] for row in said], beam)
             found |= {row: [answer] for row, answer in zip(said, sifted, strict=True)}
         return [found[row] for row in range(len(texts))]
+
+    def check_search(self, beam: BeamConfig, n_best: int = 1, *, begun: bool = False) -> None:
+        """Refuse a search that cannot be, which is better known before the first answer than after it.
+
+        Args:
+            beam: how answers are searched for.
+            n_best: how many are wanted.
+            begun: whether it is said what they begin with.
+
+        Raises:
+            UsageError: see :meth:`translate`.
+        """
+        if not 1 <= n_best <= beam.beam:
+            raise UsageError(f"expected from 1 to {beam.beam} answers, as many as the beam has, found {n_best}")
+        if beam.keep is None:
+            return
+        if not self.task.joint:
+            raise UsageError("--keep: expected a model that corrects texts (--noise, or --joint), found another")
+        if n_best > 1:
+            raise UsageError(f"--keep: expected one answer to a text, found {n_best} wanted")
+        if begun:
+            raise UsageError("--keep: expected answers that may begin as they like, found what they begin with")
 
     def _answer(self, found: Hypothesis, limit: int, prefix: str, begun: Sequence[int]) -> Answer:
         """A search's answer as text, whose beginning is the prefix to the letter, also where that is not known."""
@@ -145,8 +163,8 @@ class TranslatorModel(Model):
         sums = self._nats(texts, [(text,) for text in left])
         lengths = encode_side(left, self.vocabulary.target).lengths.tolist()
         return [
-            Answer(text, -total, -total / ((5 + length) / 6) ** beam.length_penalty, before.cut)
-            for text, (total,), length, before in zip(left, sums, lengths, answers, strict=True)
+            Answer(text, -total, -total / ((5 + length) / 6) ** beam.length_penalty, before.cut and any(choice))
+            for text, (total,), length, before, choice in zip(left, sums, lengths, answers, kept, strict=True)
         ]
 
     def _nats(self, texts: Sequence[str], answers: Sequence[Sequence[str]]) -> list[list[float]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from throughtime.data.files import without_return
 from throughtime.data.readers.rows import BLANK_LINE, Row, Tally
 
 __all__ = ["dictionary_rows", "looks_like_dictionary"]
@@ -33,8 +32,8 @@ def dictionary_rows(lines: Iterable[str], path: str, tally: Tally, *, stress: bo
     ['1 comment behind a pronunciation is not read (first: line 2)']
     """
     for number, line in enumerate(lines, 1):
-        line = without_return(line)
-        if not line.strip():
+        line = line.strip()
+        if not line:
             tally.add(BLANK_LINE, path, number)
             continue
         if _WHOLE.match(line):
@@ -54,7 +53,8 @@ def looks_like_dictionary(lines: Sequence[str]) -> bool:
     >>> looks_like_dictionary([";;; CMUdict", "a AH0", "a(2) EY1"]), looks_like_dictionary(["I AM HE", "I am"])
     (True, False)
     """
-    entries = [_BEHIND.sub("", line).split()[1:] for line in lines if line.strip() and not _WHOLE.match(line)]
+    told = [line.strip() for line in lines]
+    entries = [_BEHIND.sub("", line).split()[1:] for line in told if line and not _WHOLE.match(line)]
     phones = [phone for entry in entries for phone in entry]
-    told = bool(entries) and all(entries) and all(map(_PHONE.fullmatch, phones))
-    return told and any(phone[-1].isdigit() for phone in phones)
+    plain = bool(entries) and all(entries) and all(map(_PHONE.fullmatch, phones))
+    return plain and any(phone[-1].isdigit() for phone in phones)

@@ -16,6 +16,7 @@ __all__ = [
     "is_number",
     "known_column",
     "named_columns",
+    "names_in",
 ]
 
 # The first that stands in the table is taken, so the plainer word comes first.
@@ -41,6 +42,21 @@ TAGS_NAMES = (
 def is_number(column: str) -> bool:
     """Tell whether a column was asked for by a number rather than a name."""
     return column.isascii() and column.isdecimal() and len(column) < 10
+
+
+def names_in(option: str | None) -> list[str]:
+    """Give the names that an option has, with commas between them; none of none.
+
+    Raises:
+        UsageError: one is empty.
+
+    >>> names_in("ref0, ref1"), names_in(None)
+    (['ref0', 'ref1'], [])
+    """
+    names = [name.strip() for name in option.split(",")] if option else []
+    if not all(names):
+        raise UsageError(f"expected names with a comma between each two, found {option!r}")
+    return names
 
 
 def find_column(columns: Sequence[str], wanted: str, path: str) -> int:

@@ -9,6 +9,7 @@ from itertools import count, takewhile, zip_longest
 from pathlib import Path
 
 from throughtime.data.files import StrPath, read_lines, without_return
+from throughtime.data.readers.names import names_in
 from throughtime.data.readers.rows import Row, shown
 from throughtime.errors import DataError, UsageError
 
@@ -37,8 +38,12 @@ def find_parallel(prefix: StrPath, source: str | None, target: str | None, *, ne
 
     Raises:
         DataError: there is no such file.
-        UsageError: an ending was not said.
+        UsageError: an ending was not said, or two endings are of one file.
     """
+    if not _names(Path(prefix)):
+        found = "a folder" if Path(prefix).is_dir() else "nothing of that name"
+        wanted = f"a file, or parallel files whose names begin with {Path(prefix).name}."
+        raise DataError(f"expected {wanted}, found {found}", path=prefix)
     for option, ending in (("source", source), ("target", target)):
         if not ending and (need_target or option == "source"):
             raise UsageError(
@@ -49,14 +54,16 @@ def find_parallel(prefix: StrPath, source: str | None, target: str | None, *, ne
     first = _found(prefix, source or "", notes)
     if first is None:
         raise _missing(prefix, source or "")
-    targets = []
-    for ending in (target or "").split(",") if target else ():
-        found = _numbered(prefix, ending.strip(), notes)
-        if not found and need_target:
-            raise _missing(prefix, ending.strip())
-        targets += found
+    targets = list[Path]()
+    for ending in names_in(target):
+        own = _numbered(prefix, ending, notes)
+        if not own and need_target:
+            raise _missing(prefix, ending)
+        targets += own
     if first in targets:
         raise UsageError(f"{prefix}: expected two files, found --source and --target to be one, {source!r}")
+    if len(set(targets)) < len(targets):
+        raise UsageError(f"{prefix}: expected a file for each right answer, found one twice in --target {target}")
     return Parallel(first, targets, notes)
 
 
@@ -113,11 +120,16 @@ def _missing(prefix: StrPath, ending: str) -> DataError:
 
 def _there(prefix: Path) -> str:
     """Say what lies there under the prefix."""
+    names = _names(prefix)
+    return f"{'are' if len(names) > 1 else 'is'} {shown(names)}"
+
+
+def _names(prefix: Path) -> list[str]:
+    """The names that begin with the prefix and a dot."""
     try:
-        names = sorted(path.name for path in prefix.parent.iterdir() if path.name.startswith(f"{prefix.name}."))
+        return sorted(path.name for path in prefix.parent.iterdir() if path.name.startswith(f"{prefix.name}."))
     except (OSError, ValueError):
-        names = []
-    return f"are {shown(names)}" if len(names) > 1 else f"is {shown(names)}" if names else "is nothing of that name"
+        return []
 
 
 def _unequal(paths: Sequence[Path], counts: Sequence[int]) -> DataError:

@@ -78,8 +78,12 @@ class Tally:
         return self._met.get(kind, (0, ""))[0]
 
     def notes(self) -> list[str]:
-        """Give what was said, and one sentence for each kind that was met."""
-        return [*self._said, *(f"{n} {kind[n > 1]} (first: {first})" for kind, (n, first) in self._met.items())]
+        """Give what was said, and what was met."""
+        return [*self._said, *self.met()]
+
+    def met(self) -> list[str]:
+        """Give one sentence for each kind that was met."""
+        return [f"{n} {kind[n > 1]} (first: {first})" for kind, (n, first) in self._met.items()]
 
     def _place(self, path: str, line: int) -> str:
         return f"line {line}" if path == self.path else f"{path}, line {line}"
