@@ -18,10 +18,10 @@ from throughtime.data.events import EVENTS
 from throughtime.data.kinds import BYTE_OF, BYTES, KINDS, Decoder, code_points
 from throughtime.data.vocabulary import EOS, SPECIALS, read_tokenizer
 from throughtime.data.wording import SPLITS, speller, tell_split, words_of
-from throughtime.errors import DataError, ModelError, UsageError
+from throughtime.errors import DataError, ModelError
 from throughtime.storage import write_atomically
 
-__all__ = ["LanguageConfig", "LanguageVocabulary"]
+__all__ = ["LanguageConfig", "LanguageVocabulary", "least_size"]
 
 _SAMPLE = 1 << 20  # characters of the beginning that tell whether words are already split
 _COUNTED = 1 << 21  # words, as blanks part them, that are counted at a time: some 400 MB of memory
@@ -64,12 +64,22 @@ class LanguageConfig(Config):
 
     @model_validator(mode="after")
     def _holds_the_least(self) -> LanguageConfig:
-        """Beside the special symbols: every byte of pieces; of words a line's end, a blank and one word."""
-        own, what = {"bpe": (BYTES, "every byte"), "word": (3, "a word")}.get(self.tokens, (1, "a symbol"))
-        least = len(SPECIALS) + own
+        least, what = least_size(self.tokens)
         if self.vocab_size is not None and self.vocab_size < least:
             raise ValueError(f"expected a vocab_size of {least} or more, which holds {what}")
         return self
+
+
+def least_size(tokens: str) -> tuple[int, str]:
+    """The smallest vocabulary of its kind, and what it holds beside the special symbols.
+
+    Of pieces that is every byte; of words a line's end, a blank and one word.
+
+    >>> least_size("word")
+    (7, 'a word')
+    """
+    own, what = {"bpe": (BYTES, "every byte"), "word": (3, "a word")}.get(tokens, (1, "a symbol"))
+    return len(SPECIALS) + own, what
 
 
 class LanguageVocabulary:
@@ -138,7 +148,6 @@ class LanguageVocabulary:
 
         Raises:
             DataError: when the text is empty or holds nothing but blanks, or no symbol is seen often enough.
-            UsageError: the vocabulary has no room for a single word.
         """
         tokenizer, told = _LEARN[config.tokens](_not_blank(_read(piece, config) for piece in pieces), config)
         tokenizer.normalizer = normalizers.Lowercase() if config.lowercase else None
@@ -291,10 +300,8 @@ def _learn_words(pieces: Iterable[str], config: LanguageConfig) -> tuple[Tokeniz
         (word for word, count in counts.items() if count >= min_count and word not in (*always, *SPECIALS)),
         key=lambda word: (-counts[word], word),
     )
-    least, size = len(SPECIALS) + len(always), config.vocab_size or _MANY_WORDS
-    if size <= least:
-        raise UsageError(f"--vocab-size: expected {least + 1} or more, which hold a word, found {size}")
-    tokenizer = _listed(words[: size - least], min_count, config, always)
+    room = (config.vocab_size or _MANY_WORDS) - len(SPECIALS) - len(always)
+    tokenizer = _listed(words[:room], min_count, config, always)
     tokenizer.pre_tokenizer = shape.pre_tokenizer
     return tokenizer, told
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from throughtime.config import Config
-from throughtime.data.language import LanguageConfig, LanguageVocabulary
+from throughtime.data.language import LanguageConfig, LanguageVocabulary, least_size
 from throughtime.data.pair import Pair
 from throughtime.data.vocabulary import EOS, SPECIALS, UNK, read_tokenizer
 from throughtime.data.wording import JOINER, speller, words_of
@@ -120,12 +120,13 @@ class TwoSidedConfig(Config):
             raise UsageError(f"--joint: expected the same tokens on both sides, found {' and '.join(self.sides)}")
         size = (self.target_vocab_size if target else self.source_vocab_size) or self.vocab_size
         given: dict[str, Any] = {"lowercase": self.lowercase, "vocab_size": size, "min_count": self.min_count}
+        given["tokens"] = "word" if tokens == "blanks" else tokens
         if tokens == "blanks":
             given |= {"split": "blanks", "min_count": self.min_count or 1}
-        try:
-            return LanguageConfig(tokens="word" if tokens == "blanks" else tokens, **given)
-        except ValueError as error:
-            raise UsageError(f"--vocab-size: expected 260 or more, which hold every byte, found {size}") from error
+        least, what = least_size(given["tokens"])
+        if size is not None and size < least:
+            raise UsageError(f"--vocab-size: expected {least} or more, which hold {what}, found {size}")
+        return LanguageConfig(**given)
 
 
 class Side:
