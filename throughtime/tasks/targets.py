@@ -43,21 +43,25 @@ class Measure:
         title: its name in words.
         percent: whether it is a share.
         curve: whether the report draws it.
+        digits: how many are shown behind the point, but of a share.
 
     >>> Measure("accuracy", "accuracy", percent=True).shown(0.8215), Measure("loss", "loss").shown(None)
     ('82.15%', '–')
+    >>> Measure("bleu", "BLEU", digits=2).shown(39.6293)
+    '39.63'
     """
 
     key: str
     title: str
     percent: bool = False
     curve: bool = True
+    digits: int = 4
 
     def shown(self, value: float | None) -> str:
         """The value in words."""
         if value is None:
             return "–"
-        return f"{value:.2%}" if self.percent else f"{value:.4f}"
+        return f"{value:.2%}" if self.percent else f"{value:.{self.digits}f}"
 
 
 class Names(NamedTuple):

@@ -36,6 +36,11 @@ SCORED = 1 << 22
 """Scores that are made at a time when answers are only measured."""
 
 
+def _of_texts(key: str, title: str) -> Measure:
+    """A score of whole texts, from 0 to 100."""
+    return Measure(key, title, curve=False, digits=2)
+
+
 class Searcher(Protocol):
     """What answers sources; see :meth:`Translator.search`."""
 
@@ -128,9 +133,9 @@ class Translator(nn.Module):
         if self.targets.of_letters:
             return exact, errors, Measure("cer", "letter errors", percent=True, curve=False), nll
         accuracy = Measure("accuracy", "next symbols right", percent=True)
-        scores = (Measure("bleu", "BLEU", curve=False), Measure("chrf", "chrF", curve=False))
+        scores = (_of_texts("bleu", "BLEU"), _of_texts("chrf", "chrF"))
         if self.joint:
-            own = Measure("gleu", "GLEU", curve=False), Measure("gleu_source", "GLEU of the sources", curve=False)
+            own = _of_texts("gleu", "GLEU"), _of_texts("gleu_source", "GLEU of the sources")
             return accuracy, *own, *scores, exact, nll
         return accuracy, *scores, exact, nll
 
