@@ -20,16 +20,9 @@ from throughtime.config import checked
 from throughtime.data import corpus
 from throughtime.data.corpus import Corpus
 from throughtime.data.language import LanguageConfig, LanguageVocabulary
-from throughtime.data.pairs import (
-    Pair,
-    PairConfig,
-    PairFiles,
-    PairSource,
-    open_new_pairs,
-    pair_meaning,
-    read_pairs,
-    tell_format,
-)
+from throughtime.data.pair import Pair
+from throughtime.data.pair_formats import PairSource, tell_format
+from throughtime.data.pairs import PairConfig, PairFiles, open_new_pairs, pair_meaning, read_pairs
 from throughtime.data.parts import read_parts
 from throughtime.data.readers.rows import Tally
 from throughtime.errors import DataError, ThroughtimeError, UsageError

@@ -18,7 +18,8 @@ from throughtime.data.columns import Source, open_examples
 from throughtime.data.files import check_encoding, cut_lines, without_return
 from throughtime.data.music_files import MusicSource, as_texts, open_pieces
 from throughtime.data.noise import noisy_pairs
-from throughtime.data.pairs import PairConfig, PairSource, open_new_pairs, read_pairs
+from throughtime.data.pair_formats import PairSource
+from throughtime.data.pairs import PairConfig, open_new_pairs, read_pairs
 from throughtime.data.passage_files import PassageSource, open_passages
 from throughtime.data.readers.rows import Tally
 from throughtime.data.readers.sentences import MARK

@@ -17,7 +17,8 @@ from throughtime.cli.writers import BLANKS, WRITERS
 from throughtime.data.columns import Source, iter_examples
 from throughtime.data.files import read_lines
 from throughtime.data.pair import Pair
-from throughtime.data.pairs import PairSource, read_pairs
+from throughtime.data.pair_formats import PairSource
+from throughtime.data.pairs import read_pairs
 from throughtime.data.readers.detect import by_ending
 from throughtime.data.readers.rows import Tally, shown
 from throughtime.data.two_sided import Side
