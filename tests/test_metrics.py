@@ -186,6 +186,12 @@ def test_any_tags_are_counted_as_conlleval_counts_them(data, letters):
 # ---- sequences as answers ----
 
 
+def test_texts_whose_marks_stand_alone_are_measured_without_a_word(caplog, capfd):
+    translation(["Right , as essays are parted ."] * 200, [["Right , as essays are parted ."]] * 200)
+    assert not caplog.records
+    assert capfd.readouterr() == ("", "")
+
+
 def test_bleu_by_hand():
     """Of 6 words 5 are right, of 5 pairs 4, of 4 triples 3, of 3 quadruples 2; nothing is too short."""
     scores = translation(["the cat sat on the Mat"], [["the cat sat on the mat"]])
