@@ -342,8 +342,8 @@ def gleu(
         ValueError: for no answers, or unequal numbers.
 
     >>> source, right = "He go to the school every day".split(), "He goes to school every day".split()
-    >>> [round(gleu([source], [answer], [[right]]), 2) for answer in (right, source)]
-    [100.0, 0.0]
+    >>> round(gleu([source], [right], [[right]]), 2), round(gleu([source], [source], [[right]]), 2)
+    (100.0, 0.0)
     """
     _check_answers(predicted, references)
     if len(sources) != len(predicted):

@@ -111,8 +111,8 @@ def beam_search(
     ...     return table[symbols], state
     >>> limits = torch.tensor([3])
     >>> (found,) = beam_search(step, (), begin=0, end=0, limits=limits, beam=3, n_best=3, length_penalty=0)
-    >>> [(answer.symbols, round(answer.log_probability, 2)) for answer in found]
-    [((1,), -0.87), ((2,), -1.31), ((), -2.3)]
+    >>> tuple((answer.symbols, round(answer.log_probability, 2)) for answer in found)
+    (((1,), -0.87), ((2,), -1.31), ((), -2.3))
     """
     _check(limits, end, beam, n_best, length_penalty, prefixes)
     limit = limits.tolist()
