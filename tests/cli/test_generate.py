@@ -70,6 +70,16 @@ def test_the_run_says_what_it_did_and_what_to_do_next(run, library, tmp_path):
     assert " ".join(record["sample"].split())[:40] in err
 
 
+def test_a_run_that_mostly_learnt_by_heart_says_what_would_use_the_time(run, tmp_path):
+    (tmp_path / "dice.txt").write_text("".join(random.Random(0).choices("123456", k=900)))  # nothing to foretell
+    words = ["train", "generate", tmp_path / "dice.txt", *SMALL, "--least-updates", "1", "--epochs", "25"]
+    advice = "ends such a run earlier, and more --dropout may make use of the time"
+    for name, more in {"long": [], "patient": ["--patience", "6"]}.items():
+        code, _, err = run(*words, "--out", tmp_path / name, *more)
+        assert code == 0
+        assert (advice in " ".join(err.split())) == (name == "long")
+
+
 @pytest.mark.parametrize("name", ["char", "word", "bpe", "line"])
 def test_what_was_learnt_is_told_and_written(run, library, name):
     code, out, _ = run("evaluate", library / name, library / "more.txt", "--json")

@@ -36,6 +36,7 @@ from throughtime.prepare import Splits
 from throughtime.tasks import TASKS
 from throughtime.tasks.targets import PIECES
 from throughtime.train.checkpoint import remove_checkpoints
+from throughtime.train.run import Outcome
 
 __all__ = ["add_arguments"]
 
@@ -322,12 +323,15 @@ COMPOSES = (
 )
 """What to do with a model; ``{}`` is its folder."""
 
+PATIENCE = 5
+"""Evaluations after which a run that no longer gets better may as well end."""
+
 
 def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     outcome = fitted.outcome
     screen.print(f"\nStopped after {seconds_in_words(outcome.seconds)}: {outcome.reason}.")
     if fitted.valid is not None:
-        screen.print(f"The weights of update {outcome.best.update:,} did best and are kept.")
+        screen.print(_kept(outcome))
     scores = {name: part for name, part in (("valid", fitted.valid), ("test", fitted.test)) if part is not None}
     if scores:
         model = fitted.model
@@ -337,6 +341,19 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     screen.print(f"\nThe model is in {out}, its report in {out / 'report.html'}. Next:")
     for command, words in (*_uses(fitted.model), ("inspect {}", "what it is and how it learnt")):
         screen.print(f"  throughtime {command.format(out):<{len(str(out)) + 24}} {words}")
+
+
+def _kept(outcome: Outcome) -> str:
+    """Which weights are kept, and what to do where most of the run made only worse ones."""
+    best, last = outcome.best, outcome.history[-1]
+    kept = f"The weights of update {best.update:,} did best and are kept."
+    after = sum(record.update > best.update for record in outcome.history)
+    if after > PATIENCE and last.update > 2 * best.update and "(--patience)" not in outcome.reason:
+        kept += (
+            f" They were reached after {seconds_in_words(best.seconds)}: --patience {PATIENCE} ends such a run "
+            "earlier, and more --dropout may make use of the time."
+        )
+    return kept
 
 
 def _uses(model: Model) -> tuple[tuple[str, str], ...]:
