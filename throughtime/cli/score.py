@@ -76,7 +76,8 @@ def score(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"lines": rows, "all": _plain(total.whole) | {"lines": total.lines}})
         return 0
-    unknown = f"; {total.unknown:,} symbols are unknown to the model" if total.unknown else ""
+    symbols = "1 symbol is" if total.unknown == 1 else f"{total.unknown:,} symbols are"
+    unknown = f"; {symbols} unknown to the model" if total.unknown else ""
     console(quiet=arguments.quiet).print(
         f"{'1 line' if total.lines == 1 else f'{total.lines:,} lines'}: log probability {total.log_probability:,.2f}, "
         f"{_bits(total.whole)} bits a character, perplexity {total.whole.perplexity:,.2f}{unknown}"

@@ -323,9 +323,6 @@ COMPOSES = (
 )
 """What to do with a model; ``{}`` is its folder."""
 
-PATIENCE = 5
-"""Evaluations after which a run that no longer gets better may as well end."""
-
 
 def _close(screen: Console, out: Path, fitted: Fitted) -> None:
     outcome = fitted.outcome
@@ -344,14 +341,16 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
 
 
 def _kept(outcome: Outcome) -> str:
-    """Which weights are kept, and what to do where most of the run made only worse ones."""
+    """Which weights are kept, and what to do where a third of the run or more only learnt by heart."""
     best, last = outcome.best, outcome.history[-1]
     kept = f"The weights of update {best.update:,} did best and are kept."
-    after = sum(record.update > best.update for record in outcome.history)
-    if after > PATIENCE and last.update > 2 * best.update and "(--patience)" not in outcome.reason:
+    assert best.valid is not None
+    assert last.valid is not None
+    by_heart = last.loss < best.loss and last.valid["loss"] > best.valid["loss"]
+    if by_heart and 3 * best.update <= 2 * last.update:
         kept += (
-            f" They were reached after {seconds_in_words(best.seconds)}: --patience {PATIENCE} ends such a run "
-            "earlier, and more --dropout may make use of the time."
+            f" What came after {seconds_in_words(best.seconds)} was learning by heart: "
+            "more --dropout may make better use of the time."
         )
     return kept
 

@@ -137,7 +137,8 @@ def read_passages(
                     f"--{name} {wanted}: {HELD_OUT:,} characters are held out, which is enough; a file may have more"
                 )
             if not (len(parts["train"]) and len(parts[name])):
-                raise UsageError(f"--{name}: expected text enough to part, found {len(text)} characters in {path}")
+                found = "1 character" if len(text) == 1 else f"{len(text)} characters"
+                raise UsageError(f"--{name}: expected text enough to part, found {found} in {path}")
     facts: dict[str, Any] = {
         "source": asdict(PassageSource("text", options.encoding, notes, line_end=text.line_end)),
         "rows": len(text),
