@@ -70,19 +70,6 @@ def test_the_run_says_what_it_did_and_what_to_do_next(run, library, tmp_path):
     assert " ".join(record["sample"].split())[:40] in err
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [([], True), (["--lr", "20", "--schedule", "constant"], False), (["--epochs", "1"], False)],
-    ids=["by heart", "diverged", "short"],
-)
-def test_a_run_that_learnt_by_heart_says_what_would_use_the_time(run, tmp_path, more, said):
-    (tmp_path / "dice.txt").write_text("".join(random.Random(0).choices("123456", k=900)))  # nothing to foretell
-    words = ["train", "generate", tmp_path / "dice.txt", "--out", tmp_path / "m", *SMALL, "--epochs", "25"]
-    code, _, err = run(*words, "--least-updates", "1", *more)
-    assert code == 0
-    assert ("was learning by heart: more --dropout may make better use of the time" in " ".join(err.split())) == said
-
-
 @pytest.mark.parametrize("name", ["char", "word", "bpe", "line"])
 def test_what_was_learnt_is_told_and_written(run, library, name):
     code, out, _ = run("evaluate", library / name, library / "more.txt", "--json")

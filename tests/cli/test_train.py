@@ -14,6 +14,10 @@ import pytest
 import throughtime as tt
 from tests.cli.conftest import SMALL
 from tests.conftest import ROOT, reviews
+from throughtime.cli.train import _kept
+from throughtime.train.plan import Plan
+from throughtime.train.protocol import Record
+from throughtime.train.run import Outcome
 
 FOLDER = {
     "README.md",
@@ -372,3 +376,26 @@ def test_the_report_tells_how_far_back_the_model_reaches(trained):
     assert "This model reaches" in page
     before, after = json.loads((trained / "model" / "config.json").read_text())["result"]["reach"]
     assert before["layers"][0]["norms"] != after["layers"][0]["norms"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "train", "valid", "said"),
+    [
+        ("--minutes", [2.0, 1.8, 1.6], [1.0, 1.2, 1.4], True),
+        ("--minutes", [2.0, 1.8, 1.6], [1.4, 1.0, 1.06], True),
+        ("--minutes", [2.0, 1.8, 1.6], [1.4, 1.0, 1.04], False),  # it wavers
+        ("--minutes", [2.0, 1.8, 1.7, 1.6], [1.4, 1.2, 1.0, 1.4], False),  # late in the run
+        ("--minutes", [2.0, 5.0, 9.0], [1.0, 5.0, 9.0], False),  # it diverged
+        ("--epochs", [2.0, 1.8, 1.6], [1.0, 1.2, 1.4], False),  # nobody gave it the time
+    ],
+)
+def test_minutes_that_went_into_learning_by_heart_are_told(bound, train, valid, said):
+    history = [
+        Record(10 * n, n, loss, 1.0, 0.0, 0.1, 60.0 * n, {"loss": held}, held == min(valid))
+        for n, (loss, held) in enumerate(zip(train, valid, strict=True), 1)
+    ]
+    best = next(record for record in history if record.best)
+    plan = Plan(30, 10, bound, None, 180.0, 180.0)
+    told = _kept(Outcome(plan, "done", best, history, 180.0))
+    assert told.startswith(f"The weights of update {best.update} did best and are kept.")
+    assert (f"after {best.epoch} min was learning by heart: more --dropout" in told.replace(" 0 s", "")) == said

@@ -341,13 +341,17 @@ def _close(screen: Console, out: Path, fitted: Fitted) -> None:
 
 
 def _kept(outcome: Outcome) -> str:
-    """Which weights are kept, and what to do where a third of the run or more only learnt by heart."""
+    """Which weights are kept, and what to do where a third of --minutes or more only learnt by heart.
+
+    That is so where the training loss fell on and the validation loss rose: by a twentieth, for it wavers (the
+    generalisation loss of Prechelt 1998, at its usual 5%).
+    """
     best, last = outcome.best, outcome.history[-1]
     kept = f"The weights of update {best.update:,} did best and are kept."
     assert best.valid is not None
     assert last.valid is not None
-    by_heart = last.loss < best.loss and last.valid["loss"] > best.valid["loss"]
-    if by_heart and 3 * best.update <= 2 * last.update:
+    by_heart = last.loss < best.loss and last.valid["loss"] > 1.05 * best.valid["loss"]
+    if outcome.plan.bound == "--minutes" and by_heart and 3 * best.update <= 2 * last.update:
         kept += (
             f" What came after {seconds_in_words(best.seconds)} was learning by heart: "
             "more --dropout may make better use of the time."
